@@ -4,14 +4,15 @@
 #ifndef WHELK_ERR_H
 #define WHELK_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Sets the slot and returns r, which must be negative. An older text, its detail and its status are dropped. */
 int err_set(int r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the slot to "text: strerror(errno)" and returns -errno (-EIO if errno is 0). */
 int err_sys(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Puts "text: " before what the slot holds and returns r. If the slot is empty, or holds the text of an error other than r
- * (one that somebody got over before), it is "text: strerror(-r)". */
+/* Puts "text: " before what the slot holds and returns r. If the slot is empty, or holds the text of an error other
+ * than r (one that somebody got over before), it is "text: strerror(-r)". */
 int err_wrap(int r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Adds further lines below the one error line (a caret diagnostic, the last output of a failed step); returns r. */
 int err_detail(int r, const char *text);
@@ -23,6 +24,7 @@ const char *err_text(int r);
 const char *err_detail_text(void); /* or NULL */
 int err_status(void);
 void err_clear(void);
+bool err_is_clear(void); /* no text */
 
 /* r and the slot as bytes for a pipe to another process; the caller frees. */
 char *err_pack(int r, size_t *ret_len);

@@ -85,6 +85,11 @@ const char *err_text(int r)
     return slot.text ? slot.text : strerror(r < 0 ? -r : r);
 }
 
+bool err_is_clear(void)
+{
+    return !slot.text;
+}
+
 const char *err_detail_text(void)
 {
     return slot.detail;
