@@ -20,7 +20,8 @@ enum complete {
     COMPLETE_NETWORK,
     COMPLETE_SIGNAL,
     COMPLETE_CAPABILITY,
-    COMPLETE_WORDS, /* opt.words, blank-separated */
+    COMPLETE_COMMAND, /* names of whelk's commands */
+    COMPLETE_WORDS,   /* opt.words, blank-separated */
 };
 
 enum opt_kind {
