@@ -1,0 +1,32 @@
+/* Commands of docker and podman that whelk does not have on purpose: each gets an answer, not "unknown command"
+ * (C-151). */
+#include "cmd.h"
+
+#define REMOTE "whelk has no server to connect to; run it on the other machine: ssh HOST whelk ..."
+#define CLUSTER "whelk runs containers on this machine and makes no clusters; systemd units keep services up"
+
+static const struct {
+    const char *names; /* as in struct cmd */
+    const char *reason;
+} absent[] = {
+    {"swarm;service;stack;node", CLUSTER},
+    {"config", "that belongs to swarm; mount a file with -v or give variables with --env-file"},
+    {"context;connection;system connection", REMOTE},
+    {"system service;system dial-stdio", "whelk has no daemon and no API socket; every command works by itself"},
+    {"machine;desktop", "whelk runs on Linux itself and needs no virtual machine"},
+    {"farm", "whelk builds on this machine; build on others with ssh HOST whelk build ..."},
+    {"plugin", "whelk has no plugins; its networks, volumes and logs are built in"},
+    {"trust;image trust;image sign",
+     "whelk does not sign images; pull by digest (NAME@sha256:...) to get what you checked"},
+    {"checkpoint;container checkpoint;container restore", "whelk cannot freeze processes to disk"},
+    {"buildx", "the builder is part of whelk; use whelk build"},
+    {"compose", "whelk does not read compose files; start each service with whelk run or a systemd unit"},
+};
+
+const char *cmd_absent(int argc, char *const argv[])
+{
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        if (cmd_match(absent[i].names, argc, argv))
+            return absent[i].reason;
+    return NULL;
+}

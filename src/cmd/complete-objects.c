@@ -1,0 +1,91 @@
+/* Names for completion, one provider a kind. */
+#include "cmd.h"
+
+#include "whelk/proc.h"
+
+static const char *const capabilities[] = {
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+};
+
+/* With CAP_ in front if the user writes it so. */
+static int add_capabilities(const char *prefix, char ***names)
+{
+    const char *front = strncmp(prefix, "CAP_", 4) == 0 ? "CAP_" : "";
+    for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
+        strv_addf(names, "%s%s", front, capabilities[i]);
+    return 0;
+}
+
+static int add_signals(const char *prefix, char ***names)
+{
+    const char *front = strncmp(prefix, "SIG", 3) == 0 ? "SIG" : "";
+    for (int sig = 1; sig < 32; sig++)
+        strv_addf(names, "%s%s", front, signal_name(sig));
+    return 0;
+}
+
+/* Each adds its names; prefix says what is begun, for a provider that can save work by it. */
+static const struct {
+    enum complete kind;
+    int (*add)(const char *prefix, char ***names);
+} providers[] = {
+    {COMPLETE_CAPABILITY, add_capabilities},
+    {COMPLETE_SIGNAL, add_signals},
+};
+
+int complete_objects(enum complete kind, const char *prefix, char ***ret)
+{
+    auto_strv char **names = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
+        int r = providers[i].kind == kind ? providers[i].add(prefix, &names) : 0;
+        if (r < 0)
+            return r;
+    }
+    char **begun = NULL;
+    strv_foreach (name, names)
+        if (str_after(name, prefix))
+            strv_add(&begun, name);
+    *ret = begun;
+    return 0;
+}
