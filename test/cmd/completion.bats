@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# whelk completion, and what the scripts get from whelk __complete
+
+load ../lib/common
+
+setup() {
+    bin=$BATS_TEST_TMPDIR/bin
+    mkdir "$bin"
+    ln -s "$(realpath "$(command -v "$WHELK")")" "$bin/whelk"
+    PATH=$bin:$PATH
+}
+
+# The words that __complete offers, in one line.
+offers() {
+    whelk __complete "$@" | cut -f1 | tr '\n' ' '
+}
+
+@test "the scripts are those of completions/" {
+    scripts=$BATS_TEST_DIRNAME/../../completions
+    diff <(whelk completion bash) "$scripts/whelk.bash"
+    diff <(whelk completion zsh) "$scripts/_whelk"
+    diff <(whelk completion fish) "$scripts/whelk.fish"
+}
+
+@test "an unknown shell" {
+    run --separate-stderr whelk completion tcsh
+    [ "$status" -eq 125 ]
+    [ "$stderr" = 'Error: no completion for the shell "tcsh"; there is one for bash, zsh and fish' ]
+    run --separate-stderr whelk completion
+    [ "$status" -eq 125 ]
+    [ "$stderr" = 'Error: "whelk completion" needs one bash|zsh|fish argument; see whelk completion --help' ]
+}
+
+@test "__complete: commands with their summaries" {
+    [ "$(offers versi)" = "version " ]
+    [ "$(whelk __complete versi)" = $'version\tprint the version and what it runs on' ]
+    [[ " $(offers "")" == *" completion "*" version "* ]]
+    [ -z "$(offers __)" ]
+    [ -z "$(offers nosuch "")" ]
+    [ "$(offers help versi)" = "version " ]
+}
+
+@test "__complete: options" {
+    [ "$(offers --vers)" = "--version " ]
+    [[ " $(offers --)" == *" --root "* ]]
+    [[ " $(offers --)" != *" --host "* ]]
+    [ "$(offers version --h)" = "--help " ]
+    [ -z "$(offers version -- --h)" ]
+}
+
+@test "__complete: values of options and arguments" {
+    [ "$(offers --log-level "")" = "debug info warn error " ]
+    [ "$(offers --log-level w)" = "warn " ]
+    [ "$(offers --log-level=w)" = "--log-level=warn " ]
+    [ "$(offers --root "")" = ":dir " ]
+    [ "$(offers --debug --log-level warn versi)" = "version " ]
+    [ "$(offers completion "")" = "bash zsh fish " ]
+    [ -z "$(offers completion bash "")" ]
+    [ -z "$(offers version "")" ]
+}
+
+@test "__complete never fails" {
+    for words in "" "--" "-" "--log-level" "--=x" "--nope=x" "-H x y" "image" "context x"; do
+        run --separate-stderr whelk __complete $words
+        [ "$status" -eq 0 ]
+        [ -z "$stderr" ]
+    done
+}
+
+@test "bash" {
+    run bash -c '
+        source <(whelk completion bash)
+        COMP_WORDS=(whelk completion f) COMP_CWORD=2
+        _whelk
+        echo "${COMPREPLY[@]}"'
+    [ "$status" -eq 0 ]
+    [ "$output" = fish ]
+}
+
+@test "bash: what stands before an equals sign is not repeated" {
+    [ -e /usr/share/bash-completion/bash_completion ] || skip "needs bash-completion"
+    run bash -c '
+        source /usr/share/bash-completion/bash_completion
+        source <(whelk completion bash)
+        COMP_WORDS=(whelk --log-level = de) COMP_CWORD=3 COMP_LINE="whelk --log-level=de" COMP_POINT=20
+        _whelk
+        echo "${COMPREPLY[@]}"'
+    [ "$status" -eq 0 ]
+    [ "$output" = debug ]
+}
+
+@test "fish" {
+    command -v fish >/dev/null || skip "needs fish"
+    export HOME=$BATS_TEST_TMPDIR
+    run fish --no-config -c 'whelk completion fish | source; complete -C "whelk versi"'
+    [ "$output" = $'version\tprint the version and what it runs on' ]
+    run fish --no-config -c 'whelk completion fish | source; complete -C "whelk --log-level=de"'
+    [ "$output" = --log-level=debug ]
+    mkdir "$BATS_TEST_TMPDIR/store-here"
+    cd "$BATS_TEST_TMPDIR"
+    run fish --no-config -c 'whelk completion fish | source; complete -C "whelk --root store-h"'
+    [[ $output == store-here/* ]]
+}
+
+@test "zsh" {
+    command -v zsh >/dev/null || skip "needs zsh"
+    whelk completion zsh >"$BATS_TEST_TMPDIR/_whelk"
+    zsh -n "$BATS_TEST_TMPDIR/_whelk"
+    cat >"$BATS_TEST_TMPDIR/session" <<'END'
+zmodload zsh/zpty
+zpty -b shell zsh -f -i
+zpty -w shell "autoload -Uz compinit; compinit -u -D; source $1; echo rea''dy"
+zpty -r shell text '*ready*' || exit 1
+zpty -n -w shell $'whelk --log-level=de\t'
+zpty -r -m shell text '*--log-level=debug*' && echo completed
+zpty -d shell
+END
+    run timeout 20 zsh "$BATS_TEST_TMPDIR/session" "$BATS_TEST_TMPDIR/_whelk"
+    [[ $output == *completed* ]]
+}
