@@ -82,3 +82,27 @@ load ../lib/common
     [ "$status" -eq 125 ]
     [[ $stderr == 'Error: there is no "whelk swarm": '* ]]
 }
+
+@test "a group alone lists its commands, after a hint to its ls (S-030)" {
+    run --separate-stderr "$WHELK" image
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "${lines[0]}" = "did you mean: whelk image ls" ]
+    [ "${lines[1]}" = "Usage: whelk image COMMAND" ]
+    [[ $output == *$'\n  ls '* ]]
+    run --separate-stderr "$WHELK" image --help
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "Usage: whelk image COMMAND" ]
+    asked=$output
+    run --separate-stderr "$WHELK" help image
+    [ "$output" = "$asked" ]
+}
+
+@test "a misspelled command of a group" {
+    run --separate-stderr "$WHELK" image lss
+    [ "$status" -eq 125 ]
+    [ "$stderr" = 'Error: unknown command "image lss"; did you mean "image ls"? see whelk image --help' ]
+    run --separate-stderr "$WHELK" image frobnicate
+    [ "$status" -eq 125 ]
+    [ "$stderr" = 'Error: unknown command "image frobnicate"; see whelk image --help' ]
+}
