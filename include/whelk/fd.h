@@ -45,6 +45,8 @@ int tree_usage(int dirfd, const char *path, uint64_t *ret);
 
 /* Makes 0, 1 and 2 open on /dev/null where they are closed, so that no opened file lands there. */
 void fd_sanitize_std(void);
+/* Closes every descriptor of the process that is not in keep (negative ones there are ignored). */
+void fd_close_except(const int *keep, size_t n);
 /* Close-on-exec off or on; returns -errno. */
 int fd_set_cloexec(int fd, bool on);
 int fd_set_nonblock(int fd, bool on);

@@ -325,3 +325,22 @@ int fd_move_above(int fd, int min)
     fd_close(fd);
     return moved;
 }
+
+static int compare_ints(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+void fd_close_except(const int *keep, size_t n)
+{
+    auto_free int *sorted = xcalloc(n + 1, sizeof *sorted);
+    memcpy(sorted, keep, n * sizeof *keep);
+    qsort(sorted, n, sizeof *sorted, compare_ints);
+    int next = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (sorted[i] > next)
+            close_range((unsigned)next, (unsigned)sorted[i] - 1, 0);
+        next = MAX(next, sorted[i] + 1);
+    }
+    close_range((unsigned)next, ~0U, 0);
+}

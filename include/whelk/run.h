@@ -1,0 +1,84 @@
+/* The life of a container (DESIGN 4, RUNTIME).
+ *
+ *     STARTER     the invocation. spec.c makes the record, launch.c forks the SUPERVISOR and waits for "started" or an error; then it
+ *                 leaves (-d) or relays (attach.c) and exits with the container's status.
+ *     SUPERVISOR  supervise.c: init of an outer pid namespace, holds the alive lock, reads the output, writes the log, reaps.
+ *     CHILD       child.c: a table of steps, then the command.
+ *
+ * Names with _child run after the fork in the CHILD. */
+#ifndef WHELK_RUN_H
+#define WHELK_RUN_H
+
+#include "whelk/ctr.h"
+#include "whelk/image-config.h"
+
+/* What the command line asks for (run, create): plain strings as typed, NULL or false when not given. */
+struct run_options {
+    bool detach, interactive, tty, rm, read_only, privileged, init, quiet;
+    bool no_sig_proxy;
+    char *name, *workdir, *user, *entrypoint, *hostname, *network, *cidfile, *pull, *stop_signal;
+    int64_t stop_timeout;
+    char **env, **env_files, **volumes, **cap_add, **cap_drop, **security_opts, **labels, **tmpfs;
+};
+
+/* The pure final record out of image, options and words; reads only env files. create_command may be NULL. The error names the flag. */
+int spec_make(const struct store *s, const struct run_options *o, const char *image_id, const char *image_ref,
+              const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret);
+
+/* NAME=value, NAME (from whelk's own environment, absent if unset) and NAME* words of -e into env; files of such lines first. */
+int spec_env(char *const *words, char ***env);
+int spec_env_files(char *const *files, char ***env);
+
+/* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). */
+int run_create(struct store *s, const struct ctr *c);
+
+struct launch_options {
+    bool attach;    /* relay streams and wait; else return when started */
+    bool stdin_open; /* attach stdin too */
+    bool sig_proxy;
+};
+/* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and returns the exit code
+ * (0..255). Errors of the start carry the status 125, 126 or 127. */
+int run_start(struct store *s, const struct ctr *c, const struct launch_options *o);
+
+/* Sends sig to the container's first process through its supervisor; asked: the death is wanted (restart policies). -ESRCH with text
+ * "container X is not running". */
+int run_kill(const struct store *s, const char *id, int sig);
+/* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2 the
+ * container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
+int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced);
+/* Waits for the end without polling; returns the exit code (0..255). A container that does not run: its last code. */
+int run_wait(const struct store *s, const char *id, int *ret_code);
+
+struct exec_options {
+    bool interactive, tty, privileged;
+    char *workdir, *user;
+    char **env, **env_files;
+};
+/* Runs a command in a running container with the caller's streams; returns its exit code. */
+int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command);
+
+/* One step of a build: a container without record or supervisor. The caller is inside the store's user namespace and init of a pid
+ * namespace (userns_become). Overlay of layers (bottom first) with dir/upper and dir/work. Output goes to out_fd (both streams).
+ * Returns the command's exit code, or a negative errno with text. stubs: what whelk put into the tree (for layer_pack); caller frees. */
+struct step_spec {
+    char *const *layers;
+    const char *dir;      /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
+    char *const *args, *const *env;
+    const char *cwd, *user, *network;
+    int out_fd;
+};
+/* Writes hosts, hostname and resolv.conf for a container or step into dirfd. */
+int run_write_files(int dirfd, const char *hostname, const char *name);
+int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs);
+
+/* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text". */
+struct log_writer;
+int log_open(int ctr_fd, struct log_writer **ret);
+/* Appends output of stream (1 stdout, 2 stderr). */
+int log_add(struct log_writer *w, int stream, const void *data, size_t len);
+void log_close(struct log_writer *w);
+/* Copies the stored log to stdout_fd and stderr_fd. */
+int log_replay(int ctr_fd, int stdout_fd, int stderr_fd);
+
+#endif

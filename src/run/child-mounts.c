@@ -1,0 +1,375 @@
+/* The container's file system tree, built on descriptors before anybody enters it (SECURITY H1-H4, 2.3-2.5). Tables say what is mounted,
+ * masked and bound; the code only walks them.
+ *
+ * Runs in: CHILD, in its own mount namespace, with the host's tree still there. */
+#include "child.h"
+
+#include "frame.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/mnt.h"
+#include "whelk/overlay.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+
+enum {
+    SAFE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+    SAFE_DATA = SAFE | MOUNT_ATTR_NOEXEC,
+};
+
+/* Tells the parent which parts of path do not exist yet: they are whelk's, not the image's. */
+static void report_missing(struct child *k, const char *path)
+{
+    auto_strv char **parts = strv_split(path, "/");
+    auto_buf struct buf so_far = {0};
+    strv_foreach(part, parts)
+    {
+        buf_addf(&so_far, "%s%s", so_far.len ? "/" : "", part);
+        auto_close int fd = open_in_root(k->root_fd, so_far.data, O_PATH | O_NOFOLLOW, 0);
+        if (fd == -ENOENT)
+            frame_send(k->plan->sock, FRAME_STUB, so_far.data, so_far.len, -1, 0);
+    }
+}
+
+static int target(struct child *k, const char *path, bool directory, int *ret_fd)
+{
+    path += strspn(path, "/");
+    if (k->plan->report_stubs)
+        report_missing(k, path);
+    return open_target(k->root_fd, path, directory, ret_fd);
+}
+
+static int attach_at(struct child *k, int mnt, const char *path, bool directory)
+{
+    auto_close int fd = -1;
+    int r = target(k, path, directory, &fd);
+    return r < 0 ? r : mnt_attach(mnt, fd);
+}
+
+int child_mount_root(struct child *k)
+{
+    const struct plan *p = k->plan;
+    auto_free char *upper = xasprintf("%s/upper", p->dir);
+    auto_free char *work = xasprintf("%s/work", p->dir);
+    auto_close int root = -1;
+    uint64_t attrs = p->c->no_new_privs ? SAFE : 0;
+    int r = overlay_mount(p->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work, attrs, &root);
+    if (r < 0)
+        return r;
+    auto_close int place = openat(p->store_fd, p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (place < 0)
+        return err_sys("cannot open %s", p->dir);
+    r = mnt_attach(root, place);
+    if (r == 0)
+        k->root_fd = take_fd(&root);
+    return r;
+}
+
+/* The nodes of /dev (SECURITY 2.4). Root makes them; a user namespace may not, so there they are bound from the host. */
+static const struct node {
+    const char *name;
+    unsigned major, minor;
+} nodes[] = {{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+
+static const char *const links[][2] = {
+    {"pts/ptmx", "ptmx"},          {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"},
+    {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"},
+};
+
+/* Binds the host's /dev/<name> over an empty file of the same name in dev. The device is checked after it was taken (H4). */
+static int bind_node(int dev, const char *name, dev_t rdev)
+{
+    auto_free char *host = xasprintf("/dev/%s", name);
+    auto_close int mnt = -1, place = openat(dev, name, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (place < 0)
+        return err_sys("cannot make /dev/%s in the container", name);
+    int r = mnt_clone(AT_FDCWD, host, false, &mnt);
+    struct stat st;
+    if (r == 0 && (fstat(mnt, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != rdev))
+        r = err_set(-ENODEV, "%s on the host is not the device %u:%u", host, major(rdev), minor(rdev));
+    return r < 0 ? r : mnt_attach(mnt, place);
+}
+
+static int make_node(struct child *k, int dev, const struct node *n)
+{
+    dev_t rdev = makedev(n->major, n->minor);
+    if (idmap_none(k->plan->map) && mknodat(dev, n->name, S_IFCHR | 0666, rdev) == 0)
+        return fchmodat(dev, n->name, 0666, 0) < 0 ? err_sys("cannot make /dev/%s", n->name) : 0;
+    return bind_node(dev, n->name, rdev);
+}
+
+/* --privileged: every device of the host's /dev that the caller may reach; those that cannot be bound are left out. */
+static int bind_all_nodes(int dev)
+{
+    auto_strv char **names = NULL;
+    int r = dir_names(AT_FDCWD, "/dev", &names);
+    if (r < 0)
+        return r;
+    strv_foreach(name, names)
+    {
+        auto_free char *host = xasprintf("/dev/%s", name);
+        auto_close int mnt = -1;
+        struct stat st;
+        if (str_after(name, "tty") || str_after(name, "console") || str_after(name, "ptmx") || lstat(host, &st) < 0 ||
+            (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) || faccessat(dev, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            continue;
+        auto_close int place = openat(dev, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        if (place < 0 || mnt_clone(AT_FDCWD, host, false, &mnt) < 0 || mnt_attach(mnt, place) < 0)
+            unlinkat(dev, name, 0);
+    }
+    err_clear();
+    return 0;
+}
+
+static int fill_dev(struct child *k, int dev)
+{
+    static const char *const dirs[] = {"pts", "shm", "mqueue"};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (mkdirat(dev, dirs[i], 0755) < 0)
+            return err_sys("cannot make /dev/%s", dirs[i]);
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (symlinkat(links[i][0], dev, links[i][1]) < 0)
+            return err_sys("cannot make /dev/%s", links[i][1]);
+    for (size_t i = 0; i < ARRAY_LEN(nodes) && r == 0; i++)
+        r = make_node(k, dev, &nodes[i]);
+    return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
+}
+
+enum { OPTIONAL = 1, GID5 = 2, HOST_IF_REFUSED = 4, READ_ONLY = 8, DEV = 16 };
+
+static const struct base_mount {
+    const char *type, *target;
+    uint64_t attrs;
+    unsigned flags;
+    const char *options[9];
+} base_mounts[] = {
+    {"proc", "proc", SAFE_DATA, 0, {NULL}},
+    {"tmpfs", "dev", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, DEV, {"mode", "755", "size", "64k", NULL}},
+    {"devpts", "dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, GID5, {"ptmxmode", "0666", "mode", "0620", NULL}},
+    {"tmpfs", "dev/shm", SAFE_DATA, 0, {"mode", "1777", "size", "65536k", NULL}},
+    {"mqueue", "dev/mqueue", SAFE_DATA, 0, {NULL}},
+    {"sysfs", "sys", SAFE_DATA, READ_ONLY | HOST_IF_REFUSED, {NULL}},
+    {"cgroup2", "sys/fs/cgroup", SAFE_DATA, READ_ONLY | OPTIONAL, {NULL}},
+};
+
+/* A host whose network namespace is used owns its sysfs: then its mount is shown, read-only. */
+static int clone_host(const struct base_mount *m, int *ret_fd)
+{
+    auto_free char *path = xasprintf("/%s", m->target);
+    int r = mnt_clone(AT_FDCWD, path, true, ret_fd);
+    return r < 0 ? r : mnt_attrs(*ret_fd, m->attrs | MOUNT_ATTR_RDONLY, 0, true);
+}
+
+static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
+{
+    const char *options[ARRAY_LEN(m->options) + 2] = {0};
+    size_t n = 0;
+    for (; m->options[n]; n++)
+        options[n] = m->options[n];
+    if ((m->flags & GID5) && idmap_has_gid(k->plan->map, 5)) {
+        options[n++] = "gid";
+        options[n++] = "5";
+    }
+    bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
+    int r = mnt_new(m->type, m->attrs | (ro ? MOUNT_ATTR_RDONLY : 0), options, ret_fd);
+    return r == -EPERM && (m->flags & HOST_IF_REFUSED) ? clone_host(m, ret_fd) : r;
+}
+
+static int mount_one_base(struct child *k, const struct base_mount *m)
+{
+    auto_close int mnt = -1;
+    int r = make_base(k, m, &mnt);
+    if (r == 0)
+        r = attach_at(k, mnt, m->target, true);
+    if (r == 0 && (m->flags & DEV))
+        r = fill_dev(k, mnt);
+    if (r < 0 && (m->flags & OPTIONAL)) {
+        err_clear();
+        return 0;
+    }
+    return r < 0 ? err_wrap(r, "cannot mount /%s", m->target) : 0;
+}
+
+int child_mount_base(struct child *k)
+{
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(base_mounts) && r == 0; i++)
+        r = mount_one_base(k, &base_mounts[i]);
+    return r;
+}
+
+/* The options of -v and --tmpfs that are mount attributes. */
+static const struct attr_option {
+    const char *name;
+    uint64_t set, clear;
+} attr_options[] = {
+    {"ro", MOUNT_ATTR_RDONLY, 0}, {"rw", 0, MOUNT_ATTR_RDONLY},     {"noexec", MOUNT_ATTR_NOEXEC, 0}, {"exec", 0, MOUNT_ATTR_NOEXEC},
+    {"nosuid", MOUNT_ATTR_NOSUID, 0}, {"suid", 0, MOUNT_ATTR_NOSUID}, {"nodev", MOUNT_ATTR_NODEV, 0},   {"dev", 0, MOUNT_ATTR_NODEV},
+};
+
+static uint64_t mount_attrs(const struct ctr_mount *m, uint64_t attrs)
+{
+    strv_foreach(option, m->options)
+        for (size_t i = 0; i < ARRAY_LEN(attr_options); i++)
+            if (str_eq(option, attr_options[i].name))
+                attrs = (attrs | attr_options[i].set) & ~attr_options[i].clear;
+    return attrs;
+}
+
+static int volume_bind(const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
+{
+    struct stat st;
+    int r = mnt_clone(AT_FDCWD, m->source, !strv_has(m->options, "bind"), ret_fd);
+    if (r == 0 && fstat(*ret_fd, &st) < 0)
+        r = err_sys("cannot use %s", m->source);
+    if (r < 0)
+        return r;
+    *ret_directory = S_ISDIR(st.st_mode);
+    r = mnt_propagation(*ret_fd, MS_PRIVATE, true);
+    return r < 0 ? r : mnt_attrs(*ret_fd, mount_attrs(m, SAFE), 0, true);
+}
+
+static int volume_tmpfs(const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
+{
+    auto_strv char **words = NULL;
+    strv_foreach(option, m->options)
+    {
+        const char *eq = strchr(option, '=');
+        if (!eq)
+            continue;
+        strv_add_take(&words, xstrndup(option, (size_t)(eq - option)));
+        strv_add(&words, eq + 1);
+    }
+    *ret_directory = true;
+    return mnt_new("tmpfs", mount_attrs(m, SAFE_DATA), (const char *const *)words, ret_fd);
+}
+
+static const struct volume_kind {
+    const char *type;
+    int (*make)(const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+} volume_kinds[] = {{"bind", volume_bind}, {"tmpfs", volume_tmpfs}};
+
+static int mount_volume(struct child *k, const struct ctr_mount *m)
+{
+    for (size_t i = 0; i < ARRAY_LEN(volume_kinds); i++) {
+        if (!str_eq(m->type, volume_kinds[i].type))
+            continue;
+        auto_close int mnt = -1;
+        bool directory = true;
+        int r = volume_kinds[i].make(m, &mnt, &directory);
+        if (r == 0)
+            r = attach_at(k, mnt, m->target, directory);
+        return r < 0 ? err_wrap(r, "cannot mount %s at %s", m->source ? m->source : m->type, m->target) : 0;
+    }
+    return err_set(-EINVAL, "mounts of type %s are not known", m->type);
+}
+
+int child_mount_volumes(struct child *k)
+{
+    const struct rec_list *list = &k->plan->c->mounts;
+    const struct ctr_mount *mounts = list->items;
+    int r = 0;
+    for (size_t i = 0; i < list->n && r == 0; i++)
+        r = mount_volume(k, &mounts[i]);
+    return r;
+}
+
+/* What whelk writes for each container lies over what the image has; the user's own mounts win. */
+int child_mount_files(struct child *k)
+{
+    static const char *const files[][2] = {{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"}, {"hostname", "/etc/hostname"}};
+    const struct rec_list *list = &k->plan->c->mounts;
+    const struct ctr_mount *mounts = list->items;
+    int r = 0;
+    for (size_t i = 0; k->plan->inject && i < ARRAY_LEN(files) && r == 0; i++) {
+        bool taken = false;
+        for (size_t j = 0; j < list->n; j++)
+            taken = taken || str_eq(mounts[j].target, files[i][1]);
+        auto_free char *source = xasprintf("%s/%s", k->plan->dir, files[i][0]);
+        auto_close int mnt = -1;
+        if (taken)
+            continue;
+        r = mnt_clone(k->plan->store_fd, source, false, &mnt);
+        if (r == 0)
+            r = mnt_attrs(mnt, SAFE_DATA, 0, false);
+        if (r == 0)
+            r = attach_at(k, mnt, files[i][1], false);
+    }
+    return r;
+}
+
+/* Masked: files by /dev/null, directories by an empty read-only tmpfs (SECURITY 2.3). */
+static const char *const masked[] = {
+    "proc/acpi",          "proc/asound",         "proc/config.gz",       "proc/interrupts",        "proc/kallsyms",
+    "proc/kcore",         "proc/keys",           "proc/kpagecgroup",     "proc/kpagecount",        "proc/kpageflags",
+    "proc/latency_stats", "proc/modules",        "proc/sched_debug",     "proc/scsi",              "proc/slabinfo",
+    "proc/timer_list",    "proc/timer_stats",    "proc/vmallocinfo",     "sys/dev/block",          "sys/devices/virtual/powercap",
+    "sys/firmware",       "sys/fs/selinux",      "sys/kernel/debug",     "sys/kernel/security",    "sys/kernel/tracing",
+};
+
+static const char *const readonly_paths[] = {"proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
+
+static int mask_one(struct child *k, const char *path, int *empty)
+{
+    auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
+    struct stat st;
+    if (place < 0 || fstat(place, &st) < 0)
+        return 0; /* this kernel does not have it */
+    int r = 0;
+    if (S_ISDIR(st.st_mode) && *empty < 0)
+        r = mnt_new("tmpfs", SAFE_DATA | MOUNT_ATTR_RDONLY, (const char *const[]){"size", "0", "nr_inodes", "1", NULL}, empty);
+    if (r == 0)
+        r = S_ISDIR(st.st_mode) ? mnt_clone(*empty, "", false, &mnt) : mnt_clone(k->null_fd, "", false, &mnt);
+    if (r == 0)
+        r = mnt_attach(mnt, place);
+    return r < 0 ? err_wrap(r, "cannot mask /%s", path) : 0;
+}
+
+static int make_readonly(struct child *k, const char *path)
+{
+    auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
+    if (place < 0)
+        return 0;
+    int r = mnt_clone(place, "", true, &mnt);
+    if (r == 0)
+        r = mnt_attrs(mnt, MOUNT_ATTR_RDONLY | SAFE_DATA, 0, true);
+    if (r == 0)
+        r = mnt_attach(mnt, place);
+    return r < 0 ? err_wrap(r, "cannot make /%s read-only", path) : 0;
+}
+
+/* The processors' throttle counters are one directory each. */
+static int mask_throttle(struct child *k, int *empty)
+{
+    glob_t found = {0};
+    int r = 0;
+    if (glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle", GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc && r == 0; i++)
+            r = mask_one(k, found.gl_pathv[i] + 1, empty);
+    globfree(&found);
+    return r;
+}
+
+int child_mask(struct child *k)
+{
+    auto_close int empty = -1;
+    int r = 0;
+    if (k->plan->c->unmask)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(readonly_paths) && r == 0; i++)
+        r = make_readonly(k, readonly_paths[i]);
+    for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
+        r = mask_one(k, masked[i], &empty);
+    return r < 0 ? r : mask_throttle(k, &empty);
+}
+
+int child_enter_root(struct child *k)
+{
+    int r = k->plan->c->read_only ? mnt_attrs(k->root_fd, MOUNT_ATTR_RDONLY, 0, false) : 0;
+    return r < 0 ? r : mnt_pivot(k->root_fd);
+}

@@ -1,0 +1,149 @@
+/* Who the command runs as: USER of the image or --user, looked up in the container's own passwd and group files, which are read as
+ * bounded text below the root; no NSS (H5).
+ *
+ * Runs in: CHILD, after it entered the root. */
+#include "child.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/mnt.h"
+
+#include <fcntl.h>
+
+enum { PASSWD_MAX = 4 << 20 };
+
+/* The text of a file of the container, "" if it is not a plain file. Caller frees. */
+static char *read_etc(struct child *k, const char *path)
+{
+    auto_close int fd = open_in_root(k->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    auto_buf struct buf text = {0};
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fd_read_all(fd, PASSWD_MAX, &text) < 0)
+        return xstrdup("");
+    return buf_take(&text);
+}
+
+/* The colon-separated line of text whose field `index` is key, as a vector (empty fields kept as ""), or NULL. */
+static char **find_line(const char *text, unsigned index, const char *key)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        auto_free char *line = xstrndup(text, len);
+        auto_strv char **fields = NULL;
+        char *rest = line;
+        for (char *f; (f = strsep(&rest, ":"));)
+            strv_add(&fields, f);
+        if (strv_len(fields) > index && str_eq(fields[index], key))
+            return take_ptr(&fields);
+        text += len + (text[len] == '\n');
+    }
+    return NULL;
+}
+
+static bool to_id(const char *s, uint32_t *ret)
+{
+    uint64_t v;
+    if (!str_to_u64(s, &v) || v >= UINT32_MAX)
+        return false;
+    *ret = (uint32_t)v;
+    return true;
+}
+
+/* passwd(5): name, password, uid, gid, comment, home, shell. */
+static int find_passwd(struct child *k, const char *passwd, const char *user)
+{
+    uint32_t uid = 0, gid = 0;
+    bool number = to_id(user, &uid);
+    auto_strv char **by_name = find_line(passwd, 0, user);
+    auto_strv char **by_uid = !by_name && number ? find_line(passwd, 2, user) : NULL;
+    char **line = by_name ? by_name : by_uid;
+    if (!line && !number)
+        return err_set(-ENOENT, "the container's /etc/passwd has no user \"%s\"; use a number or a name that it has", user);
+    if (line && (strv_len(line) < 4 || !to_id(line[2], &uid) || !to_id(line[3], &gid)))
+        return err_set(-EBADMSG, "the container's /etc/passwd has a damaged line for \"%s\"", user);
+    k->who.uid = uid;
+    k->who.gid = gid;
+    k->home = xstrdup(line && strv_len(line) > 5 && *line[5] ? line[5] : "/");
+    return 0;
+}
+
+static int find_group(struct child *k, const char *groups, const char *group)
+{
+    uint32_t gid;
+    auto_strv char **line = find_line(groups, 0, group);
+    const char *number = line && strv_len(line) > 2 ? line[2] : group;
+    if (!to_id(number, &gid))
+        return err_set(-ENOENT, "the container's /etc/group has no group \"%s\"; use a number or a name that it has", group);
+    k->who.gid = gid;
+    return 0;
+}
+
+/* Does the comma-separated list have name? */
+static bool list_has(const char *list, const char *name)
+{
+    auto_strv char **members = strv_split(list, ",");
+    return strv_has(members, name);
+}
+
+/* The supplementary groups that /etc/group gives to a user by name. */
+static void find_memberships(struct child *k, const char *text, const char *user)
+{
+    while (*text && k->who.n_groups < ARRAY_LEN(k->groups)) {
+        size_t len = strcspn(text, "\n");
+        auto_free char *line = xstrndup(text, len);
+        char *rest = line;
+        strsep(&rest, ":");
+        strsep(&rest, ":");
+        const char *gid = strsep(&rest, ":");
+        uint32_t id;
+        if (gid && rest && to_id(gid, &id) && list_has(rest, user))
+            k->groups[k->who.n_groups++] = id;
+        text += len + (text[len] == '\n');
+    }
+}
+
+/* An id without a mapping cannot be taken; say what is there. */
+static int check_mapped(struct child *k)
+{
+    const struct idmap *m = k->plan->map;
+    if (idmap_has_uid(m, k->who.uid) && idmap_has_gid(m, k->who.gid))
+        return 0;
+    if (idmap_single(m))
+        return err_set(-EINVAL, "user %u:%u needs more ids than this user has: only 0 is mapped; as root, usermod --add-subuids "
+                                "100000-165535 --add-subgids 100000-165535 USER, then use a new store",
+                       k->who.uid, k->who.gid);
+    return err_set(-EINVAL, "user %u:%u is outside of the ids that are mapped; more are given in /etc/subuid and /etc/subgid",
+                   k->who.uid, k->who.gid);
+}
+
+static char *name_of(const char *passwd, const char *user)
+{
+    uint32_t uid;
+    auto_strv char **line = to_id(user, &uid) ? find_line(passwd, 2, user) : NULL;
+    return xstrdup(line ? line[0] : user);
+}
+
+int child_find_user(struct child *k)
+{
+    const char *spec = str_empty(k->plan->c->user) ? "0" : k->plan->c->user;
+    auto_free char *user = xstrdup(spec);
+    char *group = strchr(user, ':');
+    if (group)
+        *group++ = 0;
+    auto_free char *passwd = read_etc(k, "etc/passwd"), *groups = read_etc(k, "etc/group");
+    int r = find_passwd(k, passwd, *user ? user : "0");
+    if (r == 0 && group && *group)
+        r = find_group(k, groups, group);
+    if (r == 0)
+        r = check_mapped(k);
+    if (r < 0)
+        return r;
+    auto_free char *name = name_of(passwd, *user ? user : "0");
+    if (!group)
+        find_memberships(k, groups, name);
+    k->who.groups = k->groups;
+    k->who.set_groups = !idmap_single(k->plan->map);
+    if (!strv_env_get(k->env, "HOME"))
+        strv_env_set(&k->env, "HOME", k->home);
+    return 0;
+}

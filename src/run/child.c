@@ -1,0 +1,312 @@
+/* The CHILD: from a fresh clone to the container's command, as a table of steps. Order matters; each row says why it is where it is.
+ *
+ * Runs in: CHILD (pid 1 of the container's pid namespace; or a process that joined it, for exec).
+ * A failing step sends its error through plan->sock; the socket is close-on-exec, so its end without a message means "executed". */
+#include "child.h"
+
+#include "frame.h"
+
+#include "whelk/err.h"
+#include "whelk/exe.h"
+#include "whelk/fd.h"
+#include "whelk/link.h"
+#include "whelk/mnt.h"
+#include "whelk/proc.h"
+#include "whelk/seccomp.h"
+#include "whelk/tty.h"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+void plan_done(struct plan *p)
+{
+    strv_free(p->lowers);
+    free(p->filter);
+    *p = (struct plan){.sock = -1, .store_fd = -1};
+}
+
+/* What the caller had open is none of the container's business (H9). */
+static int close_descriptors(struct child *k)
+{
+    const struct plan *p = k->plan;
+    const int keep[] = {p->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
+    fd_close_except(keep, ARRAY_LEN(keep));
+    return 0;
+}
+
+static int new_session(struct child *k)
+{
+    signals_reset();
+    setsid();
+    umask(022);
+    return 0;
+}
+
+static int await_go(struct child *k)
+{
+    enum frame type;
+    char buf[FRAME_MAX];
+    if (frame_recv(k->plan->sock, &type, buf, NULL, 0) < 0 || type != FRAME_GO)
+        _exit(125); /* the supervisor is gone; so is whoever would read an error */
+    return 0;
+}
+
+/* In a namespace with the host's user namespace, mounts would else propagate back to the host. */
+static int slave_mounts(struct child *k)
+{
+    if (idmap_none(k->plan->map) && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+        return err_sys("cannot detach from the host's mounts");
+    return 0;
+}
+
+static int forget_exe(struct child *k)
+{
+    return exe_forget();
+}
+
+/* The container goes before its supervisor when memory runs out. The host's /proc is still there (H3). */
+static int set_oom_score(struct child *k)
+{
+    auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    char text[16] = "";
+    if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
+        return 0;
+    dprintf(fd, "%d", MIN(atoi(text) + 100, 1000));
+    return 0;
+}
+
+static int set_hostname(struct child *k)
+{
+    const char *name = k->plan->c->hostname;
+    if (!str_empty(name) && sethostname(name, strlen(name)) < 0)
+        return err_sys("cannot set the host name %s", name);
+    return 0;
+}
+
+static int raise_loopback(struct child *k)
+{
+    return str_eq(k->plan->c->network, "host") ? 0 : link_loopback_up();
+}
+
+/* Never above what the caller has: root on some machines lacks CAP_SYS_RESOURCE, so clamp, do not fail. */
+static int set_limits(struct child *k)
+{
+    static const struct {
+        int resource;
+        rlim_t soft, hard;
+    } table[] = {
+        {RLIMIT_NOFILE, 1024, 524288},
+        {RLIMIT_CORE, 0, RLIM_INFINITY},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct rlimit now, want = {table[i].soft, table[i].hard};
+        if (getrlimit(table[i].resource, &now) < 0)
+            continue;
+        want.rlim_max = MIN(want.rlim_max, now.rlim_max);
+        want.rlim_cur = MIN(want.rlim_cur, want.rlim_max);
+        setrlimit(table[i].resource, &want);
+    }
+    return 0;
+}
+
+/* As docker does: a missing working directory is made, owned by root. */
+static int make_cwd(struct child *k)
+{
+    auto_close int dir = -1;
+    const char *cwd = k->plan->c->cwd;
+    return str_empty(cwd) ? 0 : make_dirs_in_root(k->root_fd, cwd + strspn(cwd, "/"), &dir);
+}
+
+static int enter_cwd(struct child *k)
+{
+    const char *cwd = str_empty(k->plan->c->cwd) ? "/" : k->plan->c->cwd;
+    auto_close int dir = open_in_root(k->root_fd, cwd, O_PATH | O_DIRECTORY, 0);
+    errno = dir < 0 ? -dir : 0;
+    if (dir < 0 || fchdir(dir) < 0)
+        return err_with_status(err_sys("cannot enter the working directory %s", cwd), 127);
+    return 0;
+}
+
+static int open_pty(struct child *k)
+{
+    if (!k->plan->c->tty)
+        return 0;
+    auto_close int master = -1;
+    int r = tty_open_pty(k->root_fd, "dev/pts/ptmx", &master);
+    if (r == 0)
+        r = tty_open_peer(master, &k->slave_fd);
+    if (r == 0 && frame_send(k->plan->sock, FRAME_PTY, NULL, 0, master, 0) < 0)
+        r = err_set(-EPIPE, "cannot hand over the terminal");
+    return r;
+}
+
+/* A console of its own for what writes there. Before the pivot, on a held descriptor. */
+static int bind_console(struct child *k)
+{
+    if (k->slave_fd < 0)
+        return 0;
+    auto_close int target = -1, mnt = -1;
+    int r = open_target(k->root_fd, "dev/console", false, &target);
+    if (r == 0)
+        r = mnt_clone(k->slave_fd, "", false, &mnt);
+    return r < 0 ? r : mnt_attach(mnt, target);
+}
+
+/* 0, 1 and 2 are set last before the identity changes, and given to the user: opening /dev/stdout must work. */
+static int set_stdio(struct child *k)
+{
+    for (int i = 0; i < 3; i++) {
+        int fd = k->slave_fd >= 0 ? k->slave_fd : k->plan->stdio[i];
+        if (dup2(fd >= 0 ? fd : k->null_fd, i) < 0)
+            return err_sys("cannot set up descriptor %d", i);
+        struct stat st;
+        if (fd >= 0 && fstat(i, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) && st.st_uid != k->who.uid)
+            (void)!fchown(i, k->who.uid, (gid_t)-1);
+    }
+    return k->slave_fd >= 0 ? tty_make_controlling(0) : 0;
+}
+
+/* The caller's session keyring stays outside. Kernels without keys have none to share. */
+static int new_keyring(struct child *k)
+{
+    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    return 0;
+}
+
+static int maybe_init(struct child *k)
+{
+    return k->plan->c->init && !k->plan->exec ? child_init(k) : 0;
+}
+
+/* The identity, then the filter: loading one without no_new_privs needs CAP_SYS_ADMIN, which is kept over the change of ids as the
+ * extra capability and dropped by the one call that follows. */
+static int become_user(struct child *k)
+{
+    const struct ctr *c = k->plan->c;
+    const uint64_t admin = UINT64_C(1) << 21; /* CAP_SYS_ADMIN */
+    bool root = k->who.uid == 0;
+    uint64_t effective = (uint64_t)(root ? c->cap_effective : c->cap_ambient);
+    uint64_t bounding = (uint64_t)(root ? c->cap_bounding : c->cap_ambient);
+    if (c->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_sys("cannot set no_new_privs");
+    int r = caps_become(&k->who, bounding, effective, root ? 0 : effective, admin);
+    if (r == 0 && k->plan->filter_len)
+        r = seccomp_install(k->plan->filter, k->plan->filter_len);
+    return r < 0 ? r : caps_drop_extra(effective);
+}
+
+/* Why execve failed, and the status that says so (CV-03b, CV-03c). */
+static int exec_error(const char *path, int e)
+{
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+    if (e == ENOENT && exists)
+        return err_with_status(err_set(-e, "cannot execute %s: its interpreter or loader is missing in the container", path), 127);
+    if (e == ENOENT || e == ENOTDIR)
+        return err_with_status(err_set(-e, "cannot execute %s: no such file in the container", path), 127);
+    if (exists && S_ISDIR(st.st_mode))
+        return err_with_status(err_set(-e, "cannot execute %s: it is a directory", path), 126);
+    if (e == ENOEXEC)
+        return err_with_status(err_set(-e, "cannot execute %s: not a program for this machine (exec format error)", path), 126);
+    return err_with_status(err_set(-e, "cannot execute %s: %s", path, strerror(e)), 126);
+}
+
+/* Looks through the container's PATH, as execvp would; the best error wins: "not executable" over "not there". */
+static int exec_in_path(const char *name, char *const *args, char *const *env)
+{
+    const char *path = strv_env_get(env, "PATH");
+    auto_strv char **dirs = strv_split(path ? path : "", ":");
+    auto_free char *denied = NULL;
+    int denied_errno = 0;
+    strv_foreach(dir, dirs)
+    {
+        auto_free char *full = xasprintf("%s/%s", dir, name);
+        execve(full, args, env);
+        if (errno != ENOENT && errno != ENOTDIR && !denied) {
+            denied_errno = errno;
+            denied = take_ptr(&full);
+        } else if (errno == ENOENT && !denied && access(full, F_OK) == 0) {
+            denied_errno = ENOENT;
+            denied = take_ptr(&full);
+        }
+    }
+    if (denied)
+        return exec_error(denied, denied_errno);
+    return err_with_status(err_set(-ENOENT, "executable \"%s\" not found in the container's PATH (%s)", name, path ? path : "empty"), 127);
+}
+
+static int execute(struct child *k)
+{
+    char *const *args = k->plan->c->args;
+    if (strchr(args[0], '/')) {
+        execve(args[0], args, k->env);
+        return exec_error(args[0], errno);
+    }
+    return exec_in_path(args[0], args, k->env);
+}
+
+enum { RUN = 1, EXEC = 2, BOTH = RUN | EXEC };
+
+static const struct step {
+    int (*fn)(struct child *k);
+    unsigned in;
+    const char *why_here;
+} steps[] = {
+    {close_descriptors, BOTH, "first: nothing of the caller's survives, whatever fails later"},
+    {new_session, BOTH, "before anything can be signalled or make a file"},
+    {slave_mounts, RUN, "before the first mount"},
+    {await_go, RUN, "no file can be made before the ids are mapped"},
+    {forget_exe, RUN, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
+    {set_oom_score, RUN, "needs the host's /proc"},
+    {child_mount_root, RUN, "everything below is attached to it"},
+    {child_mount_base, RUN, "before volumes, which may lie on top"},
+    {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
+    {child_mount_files, RUN, "on top of what images and volumes bring"},
+    {make_cwd, RUN, "before a read-only root is sealed"},
+    {open_pty, RUN, "needs the container's devpts"},
+    {bind_console, RUN, "before the pivot: a mount on a held descriptor"},
+    {child_mask, RUN, "after every mount, so that nothing uncovers what is masked"},
+    {child_enter_root, RUN, "last look at the host"},
+    {open_pty, EXEC, "the container's devpts is there"},
+    {set_hostname, RUN, "needs CAP_SYS_ADMIN"},
+    {raise_loopback, RUN, "needs CAP_NET_ADMIN"},
+    {set_limits, RUN, "before the identity changes"},
+    {child_find_user, BOTH, "reads the image's passwd, below the root"},
+    {enter_cwd, BOTH, "as root: the kernel checks the user's rights on use"},
+    {maybe_init, BOTH, "pid 1 keeps no descriptor and no terminal, and forks the rest"},
+    {set_stdio, BOTH, "needs to know the user; needs CAP_CHOWN"},
+    {new_keyring, BOTH, "before the filter denies keyctl"},
+    {become_user, BOTH, "identity, capabilities, then the filter as the last call"},
+    {execute, BOTH, "the end"},
+};
+
+/* For exec the container's /dev is all there is, so what is opened there is checked (H4). */
+static int open_null(struct child *k)
+{
+    struct stat st;
+    k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (k->null_fd < 0 || fstat(k->null_fd, &st) < 0)
+        return err_sys("cannot open /dev/null");
+    if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+        return err_set(-ENODEV, "/dev/null is not the null device");
+    return 0;
+}
+
+void child_main(const struct plan *p)
+{
+    struct child k = {.plan = p, .root_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
+    unsigned mode = p->exec ? EXEC : RUN;
+    int r = open_null(&k);
+    if (p->exec)
+        k.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
+        if (steps[i].in & mode)
+            r = steps[i].fn(&k);
+    frame_send_error(p->sock, r);
+    _exit(125);
+}

@@ -1,0 +1,54 @@
+/* What the CHILD needs, all decided before the fork, and its steps. */
+#ifndef RUN_CHILD_H
+#define RUN_CHILD_H
+
+#include "whelk/caps.h"
+#include "whelk/ctr.h"
+
+/* Parse, then plan, then act: the plan is complete before anything is cloned. */
+struct plan {
+    const struct ctr *c;
+    const struct idmap *map;
+    int store_fd;           /* directories below are relative to it */
+    char **lowers;          /* top first */
+    const char *dir;        /* "containers/<id>" or a staging directory: has upper/ and work/ */
+    bool inject;            /* hosts, hostname and resolv.conf of dir go over those of the image */
+    bool report_stubs;      /* tell which mount points were made (FRAME_STUB) */
+    void *filter;           /* seccomp program */
+    size_t filter_len;
+    int stdio[3];           /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
+    int sock;               /* the CHILD's end of its socket pair */
+    bool exec;              /* joins a running container: no mounts, no host name */
+};
+void plan_done(struct plan *p); /* frees lowers and filter */
+
+/* The CHILD's state while it walks its steps. */
+struct child {
+    const struct plan *plan;
+    int root_fd;             /* O_PATH of the container's root, until the pivot and after */
+    int null_fd;             /* an own /dev/null, kept for masks and stdio */
+    struct identity who;
+    gid_t groups[64];
+    char *home;
+    int slave_fd;            /* pty slave */
+    char **env;
+};
+
+/* Walks the steps and executes the command; reports a failure through plan->sock and ends. */
+void child_main(const struct plan *p) __attribute__((noreturn));
+
+/* child-mounts.c: steps on a root that is not yet entered. */
+int child_mount_root(struct child *k);
+int child_mount_base(struct child *k);
+int child_mount_volumes(struct child *k);
+int child_mount_files(struct child *k);
+int child_mask(struct child *k);
+int child_enter_root(struct child *k);
+
+/* child-user.c: who the command runs as, out of the image's passwd and group files. */
+int child_find_user(struct child *k);
+
+/* pid1.c: forks the command and stays as its init; returns in the forked child only. */
+int child_init(struct child *k);
+
+#endif

@@ -1,0 +1,196 @@
+/* exec: another command in a running container.
+ *
+ * Three processes. The invocation relays (attach.c). A middle process joins the container's namespaces and looks after the command as a
+ * session: it must exist, because joining a pid namespace holds for children only. The CHILD is inside and walks the steps of child.c that
+ * apply. Both forgot the whelk binary before they became visible inside (kernel/exe.c).
+ *
+ * Runs in: the invocation; the middle process (names in _middle). */
+#include "launch.h"
+
+#include "whelk/err.h"
+#include "whelk/exe.h"
+#include "whelk/fd.h"
+#include "whelk/proc.h"
+#include "whelk/seccomp.h"
+#include "whelk/tty.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* The container's init as a pidfd that is checked against the record (H12). */
+static int init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd)
+{
+    struct ctr_live live = {0};
+    auto_close int supervisor = -1;
+    uint64_t start = 0;
+    int r = supervisor_pidfd(s, c->id, &supervisor);
+    if (r == 0)
+        r = ctr_live_load(s, c->id, &live);
+    if (r == -ESRCH || r == -ENOENT)
+        return err_set(-ESRCH, "container %s is not running", c->name);
+    if (r < 0)
+        return r;
+    auto_close int pidfd = live.pid > 0 ? pidfd_open_pid((pid_t)live.pid) : -1;
+    bool same = pidfd >= 0 && proc_start_time((pid_t)live.pid, &start) == 0 && (int64_t)start == live.pid_start;
+    ctr_live_done(&live);
+    if (!same)
+        return err_set(-ESRCH, "container %s is not running", c->name);
+    *ret_pidfd = take_fd(&pidfd);
+    return 0;
+}
+
+struct middle {
+    const struct ctr *c; /* the container with the command, environment and user of this exec */
+    struct plan plan;
+    struct session session;
+    int init;
+    bool relay_stdin;
+};
+
+/* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join the rest. */
+static int join_middle(const struct middle *m)
+{
+    int r = 0;
+    if (!idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
+        return err_sys("cannot join the container's user namespace");
+    r = exe_forget();
+    if (r < 0)
+        return r;
+    if (setns(m->init, (int)(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET)) < 0)
+        return err_sys("cannot join the container's namespaces");
+    return 0;
+}
+
+static int start_middle(struct middle *m)
+{
+    int r = join_middle(m);
+    if (r == 0)
+        r = session_start(&m->session, &m->plan, 0, m->relay_stdin);
+    return r < 0 ? r : session_await(&m->session);
+}
+
+static void run_middle(struct middle *m, int sock)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setsid();
+    int r = start_middle(m);
+    if (r < 0) {
+        frame_send_error(sock, r);
+        _exit(125);
+    }
+    frame_send(sock, FRAME_STARTED, NULL, 0, -1, 0);
+    m->session.client = sock;
+    m->session.client_owns = true;
+    int code = session_loop(&m->session);
+    if (m->session.client >= 0)
+        frame_send(sock, FRAME_EXIT, &code, sizeof code, -1, 0);
+    _exit(0);
+}
+
+/* The container's own settings, changed by what exec was asked for. Strings are shared with base, but for args and env. */
+static int exec_ctr(const struct ctr *base, const struct exec_options *o, char *const *command, struct ctr *ret)
+{
+    struct ctr c = *base;
+    c.args = (char **)(uintptr_t)command;
+    c.tty = o->tty;
+    c.init = false;
+    c.env = strv_copy(base->env);
+    int r = spec_env_files(o->env_files, &c.env);
+    if (r == 0)
+        r = spec_env(o->env, &c.env);
+    if (r < 0) {
+        strv_free(c.env);
+        return r;
+    }
+    if (o->tty && !strv_env_get(c.env, "TERM"))
+        strv_env_set(&c.env, "TERM", "xterm");
+    if (o->user)
+        c.user = o->user;
+    if (o->workdir)
+        c.cwd = o->workdir;
+    if (o->privileged)
+        c.cap_bounding = c.cap_effective = c.cap_ambient = (int64_t)caps_all();
+    *ret = c;
+    return 0;
+}
+
+static int fork_middle(struct middle *m, int *ret_sock)
+{
+    int socks[2], pidfd = -1;
+    int r = frame_pair(socks);
+    if (r < 0)
+        return r;
+    fflush(NULL);
+    pid_t pid = ns_clone(0, &pidfd);
+    if (pid == 0) {
+        close(socks[0]);
+        run_middle(m, socks[1]);
+    }
+    fd_close(socks[1]);
+    fd_close(pidfd);
+    if (pid < 0) {
+        fd_close(socks[0]);
+        return pid;
+    }
+    *ret_sock = socks[0];
+    return 0;
+}
+
+static int plan_exec(const struct store *s, struct middle *m, const struct exec_options *o)
+{
+    m->plan = (struct plan){.c = m->c, .map = &s->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
+    struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp, .caps = (uint64_t)m->c->cap_bounding, .nested = m->c->nested};
+    auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
+    if (r == 0)
+        r = attach_stdin(o->interactive, o->tty, &m->plan.stdio[0], &m->relay_stdin);
+    session_init(&m->session);
+    if (o->tty)
+        tty_get_size(STDIN_FILENO, &m->session.size);
+    return r;
+}
+
+static int await_exec(int sock)
+{
+    char buf[FRAME_MAX];
+    enum frame type;
+    ssize_t n = frame_recv(sock, &type, buf, NULL, 0);
+    if (n >= 0 && type == FRAME_STARTED)
+        return 0;
+    return n >= 0 && type == FRAME_ERROR ? err_unpack(buf, (size_t)n) : err_set(-ECHILD, "the container ended while the command was started");
+}
+
+static int exec_in(const struct store *s, const struct ctr *c, const struct exec_options *o)
+{
+    struct middle m = {.c = c, .init = -1};
+    auto_close int init = -1, sock = -1;
+    int r = init_pidfd(s, c, &init);
+    m.init = init;
+    if (r == 0)
+        r = plan_exec(s, &m, o);
+    if (r == 0)
+        r = fork_middle(&m, &sock);
+    fd_close(m.plan.stdio[0]);
+    plan_done(&m.plan);
+    if (r == 0)
+        r = await_exec(sock);
+    if (r < 0)
+        return r;
+    return attach_relay(&(struct attach){.sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
+}
+
+int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command)
+{
+    struct ctr base = {0}, c;
+    int r = ctr_load(s, id, &base);
+    if (r < 0)
+        return r == -ENOENT ? err_set(r, "container %.12s was removed", id) : r;
+    r = exec_ctr(&base, o, command, &c);
+    if (r == 0) {
+        r = exec_in(s, &c, o);
+        strv_free(c.env);
+    }
+    ctr_done(&base);
+    return r;
+}

@@ -1,0 +1,192 @@
+/* Starting a container: from its record to a running supervisor.
+ *
+ * Runs in: STARTER. Lock: the container's directory is flocked from before its state is looked at until the supervisor holds `alive`, so that
+ * start, rm and a second start of one container take turns. */
+#include "launch.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/layer.h"
+#include "whelk/proc.h"
+#include "whelk/seccomp.h"
+#include "whelk/tty.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+uint64_t ctr_ns_flags(const struct ctr *c)
+{
+    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    return str_eq(c->network, "host") ? flags : flags | CLONE_NEWNET;
+}
+
+/* A supervisor that was killed leaves an init that the kernel is still ending; its overlay must be gone before upper/ is used again. */
+static int await_old_init(const struct store *s, const char *id)
+{
+    struct ctr_live live = {0};
+    int r = ctr_live_load(s, id, &live);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    uint64_t start = 0;
+    auto_close int pidfd = -1;
+    if (live.pid > 0 && str_eq(live.boot_id ? live.boot_id : "", proc_boot_id())) {
+        pidfd = pidfd_open_pid((pid_t)live.pid);
+        if (pidfd >= 0 && proc_start_time((pid_t)live.pid, &start) == 0 && (int64_t)start == live.pid_start)
+            pidfd_wait_end(pidfd, 10000);
+    }
+    ctr_live_done(&live);
+    return 0;
+}
+
+static int make_plan(struct launch *l)
+{
+    struct plan *p = &l->plan;
+    const struct ctr *c = l->c;
+    *p = (struct plan){.c = c, .map = &l->store->map, .store_fd = l->store->fd, .dir = l->dir, .inject = true,
+                       .stdio = {-1, -1, -1}, .sock = -1};
+    int r = layer_lowers(l->store, c->layers, &p->lowers);
+    if (r < 0)
+        return r;
+    struct seccomp_spec filter = {.profile = c->seccomp, .caps = (uint64_t)c->cap_bounding, .nested = c->nested};
+    auto_close int cache = openat(l->store->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return seccomp_filter(&filter, cache, &p->filter, &p->filter_len);
+}
+
+/* A fresh work/ and, after a run that ended, the same upper/. */
+static int ready_dirs(struct launch *l)
+{
+    int r = dir_make(l->ctr_fd, "work", 0700);
+    return r < 0 ? r : dir_make(l->ctr_fd, "upper", 0755);
+}
+
+static int fork_supervisor(struct launch *l, int *ret_sock)
+{
+    int socks[2], pidfd = -1;
+    int r = frame_pair(socks);
+    if (r < 0)
+        return r;
+    const struct idmap *map = &l->store->map;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before); /* nothing may reach the supervisor before its signalfd is there */
+    fflush(NULL);
+    pid_t pid = ns_clone(CLONE_NEWPID | (idmap_none(map) ? 0 : CLONE_NEWUSER), &pidfd);
+    if (pid == 0) {
+        l->sock = socks[1];
+        supervise(l);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    fd_close(socks[1]);
+    auto_close int sock = socks[0], supervisor = pidfd;
+    if (pid < 0)
+        return pid;
+    r = userns_write_maps(pid, map);
+    if (r < 0) {
+        pidfd_signal(supervisor, SIGKILL, 0);
+        proc_reap(pid);
+        return r;
+    }
+    frame_send(sock, FRAME_GO, NULL, 0, -1, 0);
+    *ret_sock = take_fd(&sock);
+    return 0;
+}
+
+static int await_started(int sock, const char *name)
+{
+    char buf[FRAME_MAX];
+    enum frame type;
+    ssize_t n = frame_recv(sock, &type, buf, NULL, 0);
+    if (n >= 0 && type == FRAME_STARTED)
+        return 0;
+    if (n >= 0 && type == FRAME_ERROR)
+        return err_unpack(buf, (size_t)n);
+    return err_set(-ECHILD, "container %s: its supervisor was killed while it started", name);
+}
+
+static int lock_stopped(struct launch *l, bool *ret_running)
+{
+    int r = ctr_open_dir(l->store, l->c->id, &l->ctr_fd);
+    if (r == -ENOENT)
+        return err_set(r, "container %s was removed", l->c->name);
+    if (r < 0)
+        return r;
+    if (flock(l->ctr_fd, LOCK_EX) < 0)
+        return err_sys("cannot lock container %s", l->c->name);
+    struct ctr_state state;
+    r = ctr_state(l->store, l->c->id, &state);
+    if (r == -ENOENT)
+        return err_set(r, "container %s was removed", l->c->name);
+    if (r == 0 && state.status == CTR_ELSEWHERE)
+        r = err_set(-EBUSY, "container %s runs on another host", l->c->name);
+    *ret_running = r == 0 && state.status == CTR_RUNNING;
+    return r == 0 && state.generation > 0 && !*ret_running ? await_old_init(l->store, l->c->id) : r;
+}
+
+static int launch(struct launch *l, const struct launch_options *o, int *ret_sock)
+{
+    bool running = false;
+    int r = lock_stopped(l, &running);
+    if (r < 0)
+        return r;
+    if (running)
+        return o->attach ? err_set(-EBUSY, "container %s is running already", l->c->name) : 1;
+    r = make_plan(l);
+    if (r == 0)
+        r = ready_dirs(l);
+    if (r == 0 && o->attach)
+        r = attach_stdin(o->stdin_open && l->c->open_stdin, l->c->tty, &l->plan.stdio[0], &l->relay_stdin);
+    if (r == 0 && !o->attach)
+        l->relay_stdin = l->c->open_stdin;
+    if (r == 0 && o->attach && l->c->tty)
+        tty_get_size(STDIN_FILENO, &l->size);
+    if (r == 0)
+        r = fork_supervisor(l, ret_sock);
+    return r < 0 ? r : await_started(*ret_sock, l->c->name);
+}
+
+int run_start(struct store *s, const struct ctr *c, const struct launch_options *o)
+{
+    auto_free char *dir = xasprintf("containers/%s", c->id);
+    struct launch l = {.store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .ns_flags = ctr_ns_flags(c)};
+    auto_close int sock = -1;
+    int r = launch(&l, o, &sock);
+    plan_done(&l.plan);
+    fd_close(l.ctr_fd); /* and with it the directory's lock */
+    if (r != 0 || !o->attach)
+        return MIN(r, 0);
+    struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
+                       .sig_proxy = o->sig_proxy};
+    return attach_relay(&a);
+}
+
+int run_write_files(int dirfd, const char *hostname, const char *name)
+{
+    auto_free char *hosts = xasprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%s%s%s\n", hostname,
+                                      name ? " " : "", name ? name : "");
+    auto_free char *hostname_line = xasprintf("%s\n", hostname);
+    auto_free char *resolv = NULL;
+    size_t resolv_len = 0;
+    if (file_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &resolv, &resolv_len) < 0)
+        resolv_len = 0;
+    int r = file_write(dirfd, "hosts", hosts, strlen(hosts), 0644);
+    if (r == 0)
+        r = file_write(dirfd, "hostname", hostname_line, strlen(hostname_line), 0644);
+    return r < 0 ? r : file_write(dirfd, "resolv.conf", resolv ? resolv : "", resolv_len, 0644);
+}
+
+int run_create(struct store *s, const struct ctr *c)
+{
+    struct ctr_draft draft;
+    int r = ctr_draft_begin(s, c, &draft);
+    if (r < 0)
+        return r;
+    r = run_write_files(draft.fd, c->hostname, c->name);
+    if (r == 0)
+        r = ctr_publish(s, c, &draft);
+    if (r < 0)
+        ctr_draft_drop(s, &draft);
+    return r;
+}

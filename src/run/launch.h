@@ -1,0 +1,42 @@
+/* What STARTER hands to the SUPERVISOR that it forks. */
+#ifndef RUN_LAUNCH_H
+#define RUN_LAUNCH_H
+
+#include "session.h"
+
+struct launch {
+    struct store *store;
+    const struct ctr *c;
+    char *dir;          /* "containers/<id>" */
+    int ctr_fd;
+    struct plan plan;   /* stdio[0] is what the container gets as stdin, or -1 */
+    uint64_t ns_flags;
+    bool relay_stdin;   /* stdin comes from clients */
+    bool attached;      /* the STARTER stays: the container dies with it */
+    int sock;           /* frames to the STARTER */
+    struct winsize size;
+};
+
+/* The SUPERVISOR's life; never returns. */
+void supervise(struct launch *l) __attribute__((noreturn));
+
+/* The namespaces of a container of its own (without the user namespace, which the SUPERVISOR is in already). */
+uint64_t ctr_ns_flags(const struct ctr *c);
+
+/* The relay of an attached STARTER or exec (attach.c). */
+struct attach {
+    int sock;         /* frames from and to the session */
+    bool tty;         /* raw mode, window size */
+    bool read_stdin;  /* send own stdin as frames */
+    bool sig_proxy;
+};
+/* Until the session's FRAME_EXIT; returns the exit code. A session that ends without one: 137 with text in *ret... -EPIPE. */
+int attach_relay(const struct attach *a);
+/* Decides what becomes of the caller's stdin: *ret_fd is handed in as it is (pipe, socket) or -1 (/dev/null); *ret_relay: it must be relayed.
+ * Directories are refused. */
+int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay);
+
+/* The supervisor of a running container as a pidfd that was checked twice; -ESRCH without text: not running. */
+int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd);
+
+#endif

@@ -1,0 +1,46 @@
+/* --init: a small init as pid 1 that reaps and forwards signals, built in. The command is its child.
+ *
+ * Runs in: CHILD (pid 1 of the container). Keeps no descriptor; non-dumpable, so nobody inside can look into it. */
+#include "child.h"
+
+#include "whelk/err.h"
+#include "whelk/proc.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+/* Passes every signal that arrives on to the command (and reaps) until the command has ended; the container ends with its status. */
+static void reap_and_forward(pid_t command, const sigset_t *all)
+{
+    for (;;) {
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+            if (pid == command)
+                _exit(proc_exit_code(status));
+        siginfo_t info;
+        int sig = sigwaitinfo(all, &info);
+        if (sig > 0 && sig != SIGCHLD && command > 0)
+            kill(command, sig);
+    }
+}
+
+int child_init(struct child *k)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    pid_t pid = fork();
+    if (pid < 0)
+        return err_sys("cannot start the command");
+    if (pid == 0) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        setsid(); /* the terminal becomes the command's, so that ^C reaches it once */
+        return 0;
+    }
+    prctl(PR_SET_NAME, "whelk-init", 0, 0, 0);
+    close_range(0, ~0U, 0);
+    reap_and_forward(pid, &all);
+    return 0;
+}

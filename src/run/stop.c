@@ -1,0 +1,104 @@
+/* Talking to a supervisor from outside: kill, stop, wait. No socket and no disk is needed, so it works on a full one (RUNTIME, life and
+ * death 3, 4). */
+#include "launch.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/lock.h"
+#include "whelk/proc.h"
+
+#include <fcntl.h>
+
+/* The holder is asked twice around pidfd_open: the same answer means that the descriptor is the supervisor's. */
+static int checked_pidfd(int alive, int *ret_pidfd)
+{
+    pid_t pid = record_lock_holder(alive);
+    if (pid == 0)
+        return -ESRCH;
+    if (pid < 0)
+        return err_set(-EBUSY, "the container runs outside of what is visible here (another host or pid namespace)");
+    auto_close int pidfd = pidfd_open_pid(pid);
+    if (pidfd < 0 || record_lock_holder(alive) != pid)
+        return -EAGAIN;
+    *ret_pidfd = take_fd(&pidfd);
+    return 0;
+}
+
+static int open_alive(const struct store *s, const char *id)
+{
+    auto_close int dir = -1;
+    int r = ctr_open_dir(s, id, &dir);
+    if (r < 0)
+        return r == -ENOENT ? err_set(r, "container %.12s was removed", id) : r;
+    int fd = openat(dir, "alive", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_sys("cannot open the record of container %.12s", id) : fd;
+}
+
+static int holder_pidfd(int alive, int *ret_pidfd)
+{
+    int r;
+    do
+        r = checked_pidfd(alive, ret_pidfd);
+    while (r == -EAGAIN);
+    return r;
+}
+
+int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd)
+{
+    auto_close int alive = open_alive(s, id);
+    return alive < 0 ? alive : holder_pidfd(alive, ret_pidfd);
+}
+
+static int send_request(const struct store *s, const char *id, int value, int *ret_pidfd)
+{
+    int r = supervisor_pidfd(s, id, ret_pidfd);
+    if (r < 0)
+        return r;
+    return pidfd_signal(*ret_pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, value);
+}
+
+int run_kill(const struct store *s, const char *id, int sig)
+{
+    auto_close int pidfd = -1;
+    int r = send_request(s, id, request_pack_kill(sig), &pidfd);
+    if (r == -ESRCH)
+        return err_set(r, "container %.12s is not running", id);
+    return r;
+}
+
+int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced)
+{
+    auto_close int alive = open_alive(s, id), pidfd = -1;
+    if (alive < 0)
+        return alive;
+    int r = holder_pidfd(alive, &pidfd);
+    if (r == 0)
+        r = pidfd_signal(pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_stop(timeout));
+    if (r == -ESRCH)
+        return 0; /* ended already */
+    if (r == 0)
+        r = pidfd_wait_end(pidfd, -1);
+    struct exit_record record = {0};
+    if (r >= 0 && ret_forced && exit_record_read(alive, &record) == 0)
+        *ret_forced = timeout != 0 && record.exit_code == 137;
+    return MIN(r, 0);
+}
+
+int run_wait(const struct store *s, const char *id, int *ret_code)
+{
+    /* Opened before the end is waited for: the record can be read through it even when --rm has removed the file. */
+    auto_close int alive = open_alive(s, id), pidfd = -1;
+    if (alive < 0)
+        return alive;
+    int r = holder_pidfd(alive, &pidfd);
+    if (r == 0)
+        r = pidfd_wait_end(pidfd, -1);
+    if (r < 0 && r != -ESRCH)
+        return r;
+    struct exit_record record = {0};
+    r = exit_record_read(alive, &record);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    *ret_code = r == -ENOENT ? 0 : record.finished ? record.exit_code : 137;
+    return 0;
+}

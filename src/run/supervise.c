@@ -1,0 +1,170 @@
+/* The SUPERVISOR: looks after one run of one container.
+ *
+ * Theory of operation. It is the init of an outer pid namespace, the container's init is that of a nested one: however it dies, the kernel
+ * ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock on it for as long as it lives: that is
+ * what "running" means. Order at the start: lock, generation into alive (so a --rm container that died is recognised), CHILD, go,
+ * command executed, live.json, "started". Order at the end: output drained, work/ removed (the ids are mapped here), exit record, and only then,
+ * by exiting, the lock; with --rm the directory goes first.
+ *
+ * Runs in: SUPERVISOR. Holds: alive. Writes: alive, live.json, log. */
+#include "launch.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/lock.h"
+#include "whelk/proc.h"
+#include "whelk/units.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+
+/* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The container's directory is
+ * opened again: the inherited descriptor carries the STARTER's lock. */
+static int leave_caller(struct launch *l)
+{
+    setsid();
+    int dir = dir_open(l->ctr_fd, ".");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (dir < 0 || null < 0)
+        return err_sys("cannot open the directory of container %s", l->c->name);
+    for (int i = 0; i < 3; i++)
+        dup2(null, i);
+    l->ctr_fd = dir;
+    const int keep[] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0]};
+    fd_close_except(keep, ARRAY_LEN(keep));
+    return 0;
+}
+
+static int take_alive(struct launch *l, struct exit_record *record, int *ret_fd)
+{
+    auto_close int fd = openat(l->ctr_fd, "alive", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot open the record of container %s", l->c->name);
+    if (record_lock_take(fd) < 0)
+        return err_set(-EBUSY, "container %s is being started by somebody else", l->c->name);
+    struct exit_record before = {0};
+    int r = exit_record_read(fd, &before);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    *record = (struct exit_record){.generation = before.generation + 1, .started = time_now()};
+    r = exit_record_write(fd, record);
+    if (r == 0)
+        *ret_fd = take_fd(&fd);
+    return r;
+}
+
+/* The CHILD's pid as the host sees it: fdinfo of a pidfd speaks in the pid namespace of the /proc that is read. */
+static pid_t host_pid(int pidfd)
+{
+    char path[64];
+    auto_free char *text = NULL;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
+        return 0;
+    const char *pid = strstr(text, "\nPid:");
+    return pid ? (pid_t)atoi(pid + 5) : 0;
+}
+
+static int publish_live(struct launch *l, const struct session *s, int64_t started)
+{
+    uint64_t start = 0;
+    pid_t pid = host_pid(s->pidfd);
+    if (pid <= 0 || proc_start_time(pid, &start) < 0)
+        return 0; /* ended already: the exit record will tell */
+    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start, .started = started};
+    return rec_save(&ctr_live_rec, l->ctr_fd, "live.json", &live, false);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < ARRAY_LEN(watched); i++)
+        sigaddset(&set, watched[i]);
+    sigaddset(&set, SIGRTMIN + REQUEST_SIGNAL_OFFSET);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? err_sys("cannot watch signals") : fd;
+}
+
+/* With the maps written the STARTER says go. An attached one takes the container with it when it dies; armed here because no credential
+ * changes any more. */
+static int await_maps(struct launch *l)
+{
+    char buf[FRAME_MAX];
+    enum frame type;
+    if (frame_recv(l->sock, &type, buf, NULL, 0) < 0 || type != FRAME_GO)
+        _exit(125);
+    if (l->attached)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return 0;
+}
+
+static int start(struct launch *l, struct session *s, struct exit_record *record, int *ret_alive)
+{
+    session_init(s);
+    s->size = l->size;
+    s->stop_timeout = l->c->stop_timeout;
+    int r = signal_parse(l->c->stop_signal, &s->stop_signal);
+    if (r == 0)
+        r = s->signals = open_signals();
+    /* The CHILD makes its namespaces while the STARTER still has the ids mapped. */
+    if (r >= 0)
+        r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
+    if (r >= 0)
+        r = await_maps(l);
+    if (r >= 0)
+        r = take_alive(l, record, ret_alive);
+    if (r >= 0)
+        r = log_open(l->ctr_fd, &s->log);
+    if (r >= 0)
+        r = session_await(s);
+    return r < 0 ? r : publish_live(l, s, record->started);
+}
+
+static void write_exit(int alive, struct exit_record *record, int code, const char *error)
+{
+    record->finished = time_now();
+    record->exit_code = code;
+    snprintf(record->error, sizeof record->error, "%s", error);
+    exit_record_write(alive, record);
+}
+
+static void clean_up(struct launch *l)
+{
+    tree_remove(l->ctr_fd, "work");
+    if (l->c->auto_remove)
+        ctr_remove(l->store, l->c->id);
+}
+
+void supervise(struct launch *l)
+{
+    struct session s;
+    struct exit_record record = {0};
+    int alive = -1;
+    int r = leave_caller(l);
+    r = r < 0 ? r : start(l, &s, &record, &alive);
+    if (r < 0) {
+        if (alive >= 0) {
+            write_exit(alive, &record, err_status(), err_text(r));
+            clean_up(l);
+        }
+        frame_send_error(l->sock, r);
+        _exit(125);
+    }
+    frame_send(l->sock, FRAME_STARTED, NULL, 0, -1, 0);
+    if (l->attached) {
+        s.client = l->sock;
+        s.client_owns = true;
+    } else {
+        fd_close(take_fd(&l->sock));
+    }
+    int code = session_loop(&s);
+    log_close(s.log);
+    write_exit(alive, &record, code, "");
+    clean_up(l);
+    if (s.client >= 0)
+        frame_send(s.client, FRAME_EXIT, &code, sizeof code, -1, 0);
+    _exit(0);
+}
