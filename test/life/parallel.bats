@@ -1,0 +1,61 @@
+# Many commands on one store at the same time.
+
+load ../lib/common
+
+setup() {
+    base_image
+}
+
+@test "100 run --rm at once all succeed" {
+    local i n=100 failed=0
+    [ "$WHELK_BUILD" != asan ] || n=25
+    for ((i = 0; i < n; i++)); do
+        (
+            whelk run --rm base sh -c "echo out $i" >"$BATS_TEST_TMPDIR/$i.out" 2>"$BATS_TEST_TMPDIR/$i.err"
+            echo $? >"$BATS_TEST_TMPDIR/$i.status"
+        ) 3>&- </dev/null &
+    done
+    wait
+    for ((i = 0; i < n; i++)); do
+        if [ "$(cat "$BATS_TEST_TMPDIR/$i.status")" != 0 ] || [ "$(cat "$BATS_TEST_TMPDIR/$i.out")" != "out $i" ]; then
+            echo "run $i: $(cat "$BATS_TEST_TMPDIR/$i.status" "$BATS_TEST_TMPDIR/$i.out" "$BATS_TEST_TMPDIR/$i.err")"
+            failed=$((failed + 1))
+        fi
+    done
+    assert_equal "$failed" 0
+    no_containers_left
+}
+
+@test "the same layer imported by many at once is one layer" {
+    local i
+    fresh_store
+    for i in {1..8}; do
+        (whelk import "$WHELK_TOOLS/base.tar" "base$i" >"$BATS_TEST_TMPDIR/$i.id") 3>&- </dev/null &
+    done
+    wait
+    for i in {1..8}; do
+        assert_id "$(cat "$BATS_TEST_TMPDIR/$i.id")"
+        assert_equal "$(whelk run --rm "base$i" echo "$i")" "$i"
+    done
+    assert_equal "$(find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l)" 1
+    remove_all
+    no_leftovers
+}
+
+@test "builds, runs and removals at once do not disturb each other" {
+    local i n
+    n=$(rounds 20)
+    mkdir "$BATS_TEST_TMPDIR/context"
+    printf 'FROM base\nARG n\nRUN echo $n >/n\n' >"$BATS_TEST_TMPDIR/context/Dockerfile"
+    for ((i = 0; i < n; i++)); do
+        (whelk build -q -t "p$i" --build-arg "n=$i" "$BATS_TEST_TMPDIR/context" >/dev/null &&
+            whelk run --rm "p$i" cat /n >"$BATS_TEST_TMPDIR/$i.out"; whelk rmi "p$i" >/dev/null) \
+            2>"$BATS_TEST_TMPDIR/$i.err" 3>&- </dev/null &
+        whelk rmi nothing-$i 2>/dev/null || :
+    done
+    wait
+    for ((i = 0; i < n; i++)); do
+        assert_equal "$(cat "$BATS_TEST_TMPDIR/$i.out" "$BATS_TEST_TMPDIR/$i.err")" "$i"
+    done
+    no_containers_left
+}
