@@ -47,6 +47,8 @@ int run_kill(const struct store *s, const char *id, int sig);
 /* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2 the
  * container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
 int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced);
+/* Removes a container. Running: -EBUSY with text, or with force it is stopped first (timeout as in run_stop; 0: killed). */
+int run_remove(const struct store *s, const char *id, bool force, int64_t timeout);
 /* Waits for the end without polling; returns the exit code (0..255). A container that does not run: its last code. */
 int run_wait(const struct store *s, const char *id, int *ret_code);
 

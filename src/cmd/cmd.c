@@ -153,6 +153,8 @@ int cmd_invoke(const struct cmd *c, int argc, char *const argv[])
     if (c->raw)
         return c->run(NULL, (char **)argv);
     auto_free void *opts = xcalloc(1, MAX(c->opts_size, (size_t)1));
+    if (c->defaults)
+        c->defaults(opts);
     int r = parse_and_run(c, opts, argc, argv);
     opt_done(c->opts, opts);
     return r;

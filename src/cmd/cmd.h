@@ -17,6 +17,7 @@ struct cmd {
     const char *examples;    /* lines "whelk run ...", newline-separated */
     const struct opt *opts;  /* NULL: none */
     size_t opts_size;
+    void (*defaults)(void *opts); /* fills in what is not zero when not given; may be NULL */
     bool stop_at_arg;       /* run, create, exec, unshare, top: the first non-option ends parsing */
     bool raw;               /* argv goes to the handler unparsed (__complete) */
     int min_args, max_args; /* max -1: any number */
@@ -58,6 +59,11 @@ int cmd_store(struct store **ret);
 /* For commands over several objects: calls fn for each argument, prints the error of each that fails ("Error: ...") and
  * goes on. Returns 0, or the status of the first error. */
 int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
+/* The same with a process for each object, for those that wait; what they print comes in no fixed order. */
+int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
+/* What a command over containers works on: args, or with all every container (running: that runs); -EINVAL with text if there is neither.
+ * Caller frees. */
+int cmd_targets(const struct store *s, bool all, bool running, char *const *args, char ***ret);
 /* Prints "Error: <slot>" (and the detail lines) to stderr. */
 void cmd_report(int r);
 /* Flushes stdout; a failed write (full disk) is an error, a closed pipe is quiet (CV-15). */

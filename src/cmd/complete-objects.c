@@ -1,6 +1,8 @@
 /* Names for completion, one provider a kind. */
 #include "cmd.h"
 
+#include "whelk/ctr.h"
+#include "whelk/image.h"
 #include "whelk/proc.h"
 
 static const char *const capabilities[] = {
@@ -65,12 +67,71 @@ static int add_signals(const char *prefix, char ***names)
     return 0;
 }
 
+static int add_containers_if(bool running, char ***names)
+{
+    struct store *s;
+    auto_strv char **ids = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = ctr_list(s, &ids);
+    if (r < 0)
+        return r;
+    strv_foreach (id, ids) {
+        struct ctr c = {0};
+        struct ctr_state state;
+        bool wanted = ctr_state(s, id, &state) == 0 && (!running || state.status == CTR_RUNNING);
+        if (wanted && ctr_load(s, id, &c) == 0)
+            strv_add(names, c.name);
+        ctr_done(&c);
+    }
+    return 0;
+}
+
+static int add_containers(const char *prefix, char ***names)
+{
+    return add_containers_if(false, names);
+}
+
+static int add_running(const char *prefix, char ***names)
+{
+    return add_containers_if(true, names);
+}
+
+/* Full names, and what they are called for short. */
+static int add_images(const char *prefix, char ***names)
+{
+    struct store *s;
+    struct rec_list list = {0};
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = names_load(s, &list);
+    const struct image_name *n = list.items;
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        const char *local = str_after(n[i].reference, "localhost/");
+        strv_add(names, n[i].reference);
+        if (local)
+            strv_add(names, local);
+    }
+    names_done(&list);
+    return r;
+}
+
+static int add_any(const char *prefix, char ***names)
+{
+    int r = add_containers(prefix, names);
+    return r < 0 ? r : add_images(prefix, names);
+}
+
 /* Each adds its names; prefix says what is begun, for a provider that can save work by it. */
 static const struct {
     enum complete kind;
     int (*add)(const char *prefix, char ***names);
 } providers[] = {
+    {COMPLETE_ANY, add_any},
     {COMPLETE_CAPABILITY, add_capabilities},
+    {COMPLETE_CONTAINER, add_containers},
+    {COMPLETE_IMAGE, add_images},
+    {COMPLETE_RUNNING_CONTAINER, add_running},
     {COMPLETE_SIGNAL, add_signals},
 };
 

@@ -33,6 +33,7 @@ int mnt_new(const char *fstype, uint64_t attrs, const char *const *options, int 
     auto_close int fs = fsopen(fstype, FSOPEN_CLOEXEC);
     if (fs < 0)
         return err_sys("cannot mount %s", fstype);
+    fsconfig(fs, FSCONFIG_SET_STRING, "source", fstype, 0); /* what df and mount show; "none" else */
     for (; options && options[0]; options += 2) {
         int r = options[1] ? fsconfig(fs, FSCONFIG_SET_STRING, options[0], options[1], 0)
                            : fsconfig(fs, FSCONFIG_SET_FLAG, options[0], NULL, 0);

@@ -25,6 +25,7 @@ static int new_api(const char *const *lower, unsigned n_lower, const char *upper
     auto_close int fs = fsopen("overlay", FSOPEN_CLOEXEC);
     if (fs < 0)
         return err_sys("cannot mount overlay");
+    set(fs, "source", "overlay");
     int r = set(fs, "lowerdir+", lower[0]);
     if (r == -EINVAL && access(lower[0], F_OK) == 0)
         return -EOPNOTSUPP;

@@ -57,13 +57,13 @@ int child_mount_root(struct child *k)
     auto_free char *work = xasprintf("%s/work", p->dir);
     auto_close int root = -1;
     uint64_t attrs = p->c->no_new_privs ? SAFE : 0;
-    int r = overlay_mount(p->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work, attrs, &root);
+    int r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work, attrs, &root);
     if (r < 0)
         return r;
-    auto_close int place = openat(p->store_fd, p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (place < 0)
+    k->dir_fd = openat(k->store_fd, p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (k->dir_fd < 0)
         return err_sys("cannot open %s", p->dir);
-    r = mnt_attach(root, place);
+    r = mnt_attach(root, k->dir_fd);
     if (r == 0)
         k->root_fd = take_fd(&root);
     return r;
@@ -290,11 +290,10 @@ int child_mount_files(struct child *k)
         bool taken = false;
         for (size_t j = 0; j < list->n; j++)
             taken = taken || str_eq(mounts[j].target, files[i][1]);
-        auto_free char *source = xasprintf("%s/%s", k->plan->dir, files[i][0]);
         auto_close int mnt = -1;
         if (taken)
             continue;
-        r = mnt_clone(k->plan->store_fd, source, false, &mnt);
+        r = mnt_clone(k->dir_fd, files[i][0], false, &mnt);
         if (r == 0)
             r = mnt_attrs(mnt, SAFE_DATA, 0, false);
         if (r == 0)

@@ -34,7 +34,7 @@ void plan_done(struct plan *p)
 static int close_descriptors(struct child *k)
 {
     const struct plan *p = k->plan;
-    const int keep[] = {p->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
+    const int keep[] = {k->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
     fd_close_except(keep, ARRAY_LEN(keep));
     return 0;
 }
@@ -299,11 +299,11 @@ static int open_null(struct child *k)
 
 void child_main(const struct plan *p)
 {
-    struct child k = {.plan = p, .root_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
+    struct child k = {.plan = p, .store_fd = -1, .dir_fd = -1, .root_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
     unsigned mode = p->exec ? EXEC : RUN;
     int r = open_null(&k);
-    if (p->exec)
-        k.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int *top = p->exec ? &k.root_fd : &k.store_fd;
+    *top = open(p->exec ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
         if (steps[i].in & mode)
             r = steps[i].fn(&k);

@@ -9,7 +9,7 @@
 struct plan {
     const struct ctr *c;
     const struct idmap *map;
-    int store_fd;           /* directories below are relative to it */
+    int store_fd;           /* directories below are relative to it; -1 for exec */
     char **lowers;          /* top first */
     const char *dir;        /* "containers/<id>" or a staging directory: has upper/ and work/ */
     bool inject;            /* hosts, hostname and resolv.conf of dir go over those of the image */
@@ -25,6 +25,8 @@ void plan_done(struct plan *p); /* frees lowers and filter */
 /* The CHILD's state while it walks its steps. */
 struct child {
     const struct plan *plan;
+    int store_fd;            /* plan->store_fd in this mount namespace */
+    int dir_fd;              /* plan->dir; the root is mounted over it */
     int root_fd;             /* O_PATH of the container's root, until the pivot and after */
     int null_fd;             /* an own /dev/null, kept for masks and stdio */
     struct identity who;

@@ -72,6 +72,21 @@ static int make_output(struct session *s, struct plan *p)
     return 0;
 }
 
+/* A new mount namespace has copies of all mounts; descriptors keep showing the old ones, but the working directory moves along. So the
+ * store is the working directory for the moment of the clone, and the CHILD opens it anew. */
+static pid_t clone_child(struct session *s, const struct plan *p, uint64_t ns_flags)
+{
+    auto_close int before = p->store_fd < 0 ? -1 : open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (p->store_fd >= 0 && fchdir(p->store_fd) < 0)
+        return err_sys("cannot enter the store");
+    pid_t pid = ns_clone(ns_flags, &s->pidfd);
+    if (pid == 0)
+        child_main(p);
+    if (before >= 0 && fchdir(before) < 0)
+        (void)!chdir("/");
+    return pid;
+}
+
 int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool relay_stdin)
 {
     int socks[2];
@@ -85,9 +100,7 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
         r = make_pipe(&p->stdio[0], &s->in);
     if (r < 0)
         return r;
-    pid_t pid = ns_clone(ns_flags, &s->pidfd);
-    if (pid == 0)
-        child_main(p);
+    pid_t pid = clone_child(s, p, ns_flags);
     fd_close(take_fd(&p->sock));
     for (int i = 0; i < 3; i++)
         fd_close(take_fd(&p->stdio[i]));

@@ -8,6 +8,7 @@
 #include "whelk/proc.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 /* The holder is asked twice around pidfd_open: the same answer means that the descriptor is the supervisor's. */
 static int checked_pidfd(int alive, int *ret_pidfd)
@@ -82,6 +83,36 @@ int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_f
     if (r >= 0 && ret_forced && exit_record_read(alive, &record) == 0)
         *ret_forced = timeout != 0 && record.exit_code == 137;
     return MIN(r, 0);
+}
+
+/* Under the directory's lock, so that it cannot be started meanwhile. */
+static int remove_locked(const struct store *s, const char *id, bool force, int64_t timeout)
+{
+    struct ctr_state state;
+    int r = ctr_state(s, id, &state);
+    if (r < 0)
+        return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
+    if (state.status == CTR_ELSEWHERE)
+        return err_set(-EBUSY, "container %.12s runs on another host", id);
+    if (state.status == CTR_RUNNING && !force)
+        return err_set(-EBUSY, "container %.12s is running; stop it first, or remove it with --force", id);
+    if (state.status == CTR_RUNNING)
+        r = run_stop(s, id, timeout, NULL);
+    if (r < 0)
+        return r;
+    r = ctr_remove(s, id);
+    return r == -ENOENT ? 0 : r; /* --rm was faster */
+}
+
+int run_remove(const struct store *s, const char *id, bool force, int64_t timeout)
+{
+    auto_close int dir = -1;
+    int r = ctr_open_dir(s, id, &dir);
+    if (r < 0)
+        return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
+    if (flock(dir, LOCK_EX) < 0)
+        return err_sys("cannot lock container %.12s", id);
+    return remove_locked(s, id, force, timeout);
 }
 
 int run_wait(const struct store *s, const char *id, int *ret_code)

@@ -1,0 +1,49 @@
+/* whelk exec: another command in a running container. */
+#include "cmd.h"
+
+#include "whelk/run.h"
+
+struct exec_opts {
+    struct exec_options exec;
+};
+
+static const struct opt exec_table[] = {
+    {"env", 'e', OPT_LIST, OPT(struct exec_opts, exec.env), .arg = "NAME=VALUE", .help = "set a variable"},
+    {"env-file", 0, OPT_LIST, OPT(struct exec_opts, exec.env_files), .arg = "FILE", .help = "read variables from a file, one a line",
+     .complete = COMPLETE_FILE},
+    {"interactive", 'i', OPT_BOOL, OPT(struct exec_opts, exec.interactive), .help = "forward standard input"},
+    {"privileged", 0, OPT_BOOL, OPT(struct exec_opts, exec.privileged), .help = "all capabilities and no seccomp filter"},
+    {"tty", 't', OPT_BOOL, OPT(struct exec_opts, exec.tty), .help = "give the command a terminal"},
+    {"user", 'u', OPT_STR, OPT(struct exec_opts, exec.user), .arg = "USER[:GROUP]", .help = "run as this name or id of the container",
+     .def = "the container's user"},
+    {"workdir", 'w', OPT_STR, OPT(struct exec_opts, exec.workdir), .arg = "DIR", .help = "working directory",
+     .def = "the container's"},
+    OPT_END,
+};
+
+static int run(void *opts, char **args)
+{
+    struct exec_opts *o = opts;
+    struct store *s;
+    auto_free char *id = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = ctr_find(s, args[0], &id);
+    return r < 0 ? r : run_exec(s, id, &o->exec, args + 1);
+}
+
+const struct cmd cmd_exec = {
+    .names = "exec;container exec",
+    .args = "[OPTIONS] CONTAINER COMMAND [ARG...]",
+    .summary = "run another command in a running container",
+    .description = "Runs COMMAND in all namespaces of a running container, with its environment, user and working directory unless told "
+                   "otherwise, and exits with the command's status.",
+    .examples = "whelk exec web cat /etc/hosts\nwhelk exec -it web sh",
+    .opts = exec_table,
+    .opts_size = sizeof(struct exec_opts),
+    .stop_at_arg = true,
+    .min_args = 2,
+    .max_args = -1,
+    .complete = COMPLETE_RUNNING_CONTAINER,
+    .run = run,
+};

@@ -1,0 +1,38 @@
+/* whelk inspect: everything about containers and images as JSON. */
+#include "cmd.h"
+#include "inspect.h"
+
+struct inspect_opts {
+    char *type;
+};
+
+static const struct opt inspect_table[] = {
+    {"type", 0, OPT_STR, OPT(struct inspect_opts, type), .arg = "KIND", .help = "look only among these: container or image", .def = "all",
+     .complete = COMPLETE_WORDS, .words = "container image all"},
+    OPT_END,
+};
+
+static int run(void *opts, char **args)
+{
+    const struct inspect_opts *o = opts;
+    const char *type = o->type ? o->type : "all";
+    bool all = str_eq(type, "all"), container = str_eq(type, "container"), image = str_eq(type, "image");
+    if (!all && !container && !image)
+        return err_set(-EINVAL, "--type %s is not known; known: container, image, all", type);
+    return inspect_print(all || container, all || image, args);
+}
+
+const struct cmd cmd_inspect = {
+    .names = "inspect",
+    .args = "[OPTIONS] NAME|ID [NAME|ID...]",
+    .summary = "show all about containers and images as JSON",
+    .description = "Prints a JSON array with an object for each container or image in docker's shape, containers first. What is not found is told on standard "
+                   "error; the rest is printed all the same.",
+    .examples = "whelk inspect web\nwhelk inspect --type image web | jq '.[0].Config.Env'",
+    .opts = inspect_table,
+    .opts_size = sizeof(struct inspect_opts),
+    .min_args = 1,
+    .max_args = -1,
+    .complete = COMPLETE_ANY,
+    .run = run,
+};

@@ -1,0 +1,76 @@
+/* whelk start: starts created and ended containers. */
+#include "cmd.h"
+
+#include "whelk/run.h"
+
+struct start_opts {
+    bool attach, interactive, sig_proxy;
+};
+
+static const struct opt start_table[] = {
+    {"attach", 'a', OPT_BOOL, OPT(struct start_opts, attach), .help = "show its output and exit with its status"},
+    {"interactive", 'i', OPT_BOOL, OPT(struct start_opts, interactive), .help = "forward standard input too"},
+    {"sig-proxy", 0, OPT_BOOL, OPT(struct start_opts, sig_proxy), .help = "forward signals, with --attach", .def = "true"},
+    OPT_END,
+};
+
+struct context {
+    struct store *store;
+    const struct start_opts *opts;
+    int code; /* of an attached container */
+};
+
+static void defaults(void *opts)
+{
+    ((struct start_opts *)opts)->sig_proxy = true;
+}
+
+static int start_one(const char *arg, void *ctx)
+{
+    struct context *x = ctx;
+    auto_free char *id = NULL;
+    struct ctr c = {0};
+    int r = ctr_find(x->store, arg, &id);
+    if (r == 0)
+        r = ctr_load(x->store, id, &c);
+    if (r == -ENOENT)
+        return err_is_clear() ? err_set(r, "no such container: %s", arg) : r;
+    if (r < 0)
+        return r;
+    bool attach = x->opts->attach || x->opts->interactive;
+    struct launch_options launch = {.attach = attach, .stdin_open = x->opts->interactive, .sig_proxy = x->opts->sig_proxy};
+    r = run_start(x->store, &c, &launch);
+    ctr_done(&c);
+    if (r >= 0 && !attach)
+        printf("%s\n", arg);
+    x->code = MAX(r, 0);
+    return MIN(r, 0);
+}
+
+static int run(void *opts, char **args)
+{
+    struct context x = {.opts = opts};
+    if ((x.opts->attach || x.opts->interactive) && strv_len(args) > 1)
+        return err_set(-EINVAL, "--attach and --interactive take one container");
+    int r = cmd_store(&x.store);
+    if (r < 0)
+        return r;
+    store_tidy(x.store);
+    r = cmd_each(args, start_one, &x);
+    return r ? r : x.code;
+}
+
+const struct cmd cmd_start = {
+    .names = "start;container start",
+    .args = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "start containers that do not run",
+    .description = "Starts created or ended containers and prints each as it was typed. One that runs already is no error.",
+    .examples = "whelk start web\nwhelk start -a job",
+    .opts = start_table,
+    .opts_size = sizeof(struct start_opts),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = -1,
+    .complete = COMPLETE_CONTAINER,
+    .run = run,
+};

@@ -1,0 +1,70 @@
+/* whelk stop: asks containers to end, and makes them after a while. */
+#include "cmd.h"
+
+#include "whelk/run.h"
+
+struct stop_opts {
+    bool all, ignore;
+    int64_t time;
+};
+
+static const struct opt stop_table[] = {
+    {"all", 'a', OPT_BOOL, OPT(struct stop_opts, all), .help = "stop all running containers"},
+    {"ignore", 'i', OPT_BOOL, OPT(struct stop_opts, ignore), .help = "a container that does not exist is no error"},
+    {"timeout|time", 't', OPT_INT, OPT(struct stop_opts, time), .arg = "SECONDS",
+     .help = "how long to wait before SIGKILL; -1: for ever", .def = "the container's --stop-timeout, 10"},
+    OPT_END,
+};
+
+struct context {
+    struct store *store;
+    const struct stop_opts *opts;
+};
+
+static void defaults(void *opts)
+{
+    ((struct stop_opts *)opts)->time = -2;
+}
+
+static int stop_one(const char *arg, void *ctx)
+{
+    struct context *x = ctx;
+    auto_free char *id = NULL;
+    bool forced = false;
+    int r = ctr_find(x->store, arg, &id);
+    if (r == -ENOENT && x->opts->ignore)
+        return 0;
+    if (r == 0)
+        r = run_stop(x->store, id, x->opts->time, &forced);
+    if (r < 0)
+        return r;
+    if (forced)
+        log_warn("%s did not end on its stop signal; it was killed", arg);
+    printf("%s\n", arg);
+    return 0;
+}
+
+static int run(void *opts, char **args)
+{
+    struct context x = {.opts = opts};
+    int r = cmd_store(&x.store);
+    auto_strv char **ids = NULL;
+    if (r == 0)
+        r = cmd_targets(x.store, x.opts->all, true, args, &ids);
+    return r < 0 ? r : cmd_each_parallel(ids, stop_one, &x);
+}
+
+const struct cmd cmd_stop = {
+    .names = "stop;container stop",
+    .args = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "stop running containers",
+    .description = "Sends the stop signal (TERM unless the image or --stop-signal says otherwise), waits, and sends KILL if the container "
+                   "still runs. Several are stopped side by side. One that has ended already is no error.",
+    .examples = "whelk stop web\nwhelk stop -t 2 $(whelk ps -q)",
+    .opts = stop_table,
+    .opts_size = sizeof(struct stop_opts),
+    .defaults = defaults,
+    .max_args = -1,
+    .complete = COMPLETE_RUNNING_CONTAINER,
+    .run = run,
+};

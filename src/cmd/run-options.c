@@ -1,0 +1,90 @@
+/* From IMAGE [COMMAND...] and options to a published container. */
+#include "run-options.h"
+
+#include "whelk/image.h"
+
+#include <fcntl.h>
+
+/* The mistake of "-e NAME = value": the shell makes three words of it (S-010). */
+static int check_image_word(const char *word)
+{
+    if (*word == '=')
+        return err_set(-EINVAL, "\"%s\" is not an image; variables are set as -e NAME=value, without blanks around =", word);
+    return 0;
+}
+
+/* Made before the container, so that an existing file stops everything. */
+static int make_cidfile(const char *path)
+{
+    auto_close int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(-EEXIST, "the cid file %s exists already; is another container using it? Remove it or name another", path);
+    return fd < 0 ? err_sys("cannot make the cid file %s", path) : 0;
+}
+
+static int write_cidfile(const char *path, const char *id)
+{
+    auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, id, ID_LEN) != ID_LEN)
+        return err_sys("cannot write the cid file %s", path);
+    return 0;
+}
+
+static int check_pull(const char *policy, const char *image)
+{
+    if (!policy || str_eq(policy, "missing") || str_eq(policy, "never"))
+        return 0;
+    return err_set(-EOPNOTSUPP, "--pull %s: this version has no registry client; \"missing\" and \"never\" use what is in the store", policy);
+}
+
+/* A name that was made up may collide; one that was asked for may not. */
+static int publish(struct store *s, const struct run_options *o, struct ctr *c)
+{
+    int r = run_create(s, c);
+    for (int tries = 0; r == -EEXIST && !o->name && tries < 20; tries++) {
+        free(c->name);
+        c->name = id_random_name();
+        r = run_create(s, c);
+    }
+    return r;
+}
+
+static int from_image(struct store *s, const struct run_options *o, char **args, struct ctr *ret)
+{
+    auto_free char *id = NULL, *reference = NULL;
+    struct image image = {0};
+    struct image_config config = {0};
+    auto_close int hold = -1;
+    int r = store_hold(s, &hold);
+    if (r == 0)
+        r = image_find(s, args[0], &id, &reference);
+    if (r == 0)
+        r = image_load(s, id, &image);
+    if (r == 0)
+        r = image_load_config(s, id, &config);
+    if (r == 0)
+        r = spec_make(s, o, id, reference ? reference : args[0], &config, image.layers, args + 1, ret);
+    if (r == 0) {
+        r = publish(s, o, ret);
+        if (r < 0)
+            ctr_done(ret);
+    }
+    image_config_done(&config);
+    image_done(&image);
+    return r;
+}
+
+int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret)
+{
+    int r = check_image_word(args[0]);
+    if (r == 0)
+        r = check_pull(o->pull, args[0]);
+    if (r == 0 && o->cidfile)
+        r = make_cidfile(o->cidfile);
+    if (r < 0)
+        return r;
+    r = from_image(s, o, args, ret);
+    if (r < 0 && o->cidfile)
+        unlink(o->cidfile);
+    return r == 0 && o->cidfile ? write_cidfile(o->cidfile, ret->id) : r;
+}

@@ -1,0 +1,59 @@
+/* The options that run and create share, and what both do first. */
+#ifndef CMD_RUN_OPTIONS_H
+#define CMD_RUN_OPTIONS_H
+
+#include "cmd.h"
+
+#include "whelk/run.h"
+
+/* The rows, for a struct type whose member `run` is a struct run_options. */
+#define RUN_OPTION_ROWS(type)                                                                                          \
+    {"cap-add", 0, OPT_LIST, OPT(type, run.cap_add), .arg = "CAPABILITY", .help = "add a capability, or ALL",          \
+     .complete = COMPLETE_CAPABILITY},                                                                                 \
+    {"cap-drop", 0, OPT_LIST, OPT(type, run.cap_drop), .arg = "CAPABILITY", .help = "drop a capability, or ALL",       \
+     .complete = COMPLETE_CAPABILITY},                                                                                 \
+    {"cidfile", 0, OPT_STR, OPT(type, run.cidfile), .arg = "FILE",                                                     \
+     .help = "write the container's id into a new file", .complete = COMPLETE_FILE},                                  \
+    {"entrypoint", 0, OPT_STR, OPT(type, run.entrypoint), .arg = "COMMAND",                                            \
+     .help = "replace the image's ENTRYPOINT and CMD: a word or a JSON array"},                                        \
+    {"env", 'e', OPT_LIST, OPT(type, run.env), .arg = "NAME=VALUE",                                                    \
+     .help = "set a variable; NAME alone takes it from here, NAME* all that begin so"},                                \
+    {"env-file", 0, OPT_LIST, OPT(type, run.env_files), .arg = "FILE", .help = "read variables from a file, one a line", \
+     .complete = COMPLETE_FILE},                                                                                       \
+    {"hostname", 'h', OPT_STR, OPT(type, run.hostname), .arg = "NAME", .help = "the container's host name",            \
+     .def = "the first 12 digits of its id"},                                                                          \
+    {"init", 0, OPT_BOOL, OPT(type, run.init), .help = "run a small init as process 1 that reaps and forwards signals"}, \
+    {"interactive", 'i', OPT_BOOL, OPT(type, run.interactive), .help = "keep standard input open and forward it"},     \
+    {"label", 'l', OPT_LIST, OPT(type, run.labels), .arg = "KEY=VALUE", .help = "set a label"},                        \
+    {"name", 0, OPT_STR, OPT(type, run.name), .arg = "NAME", .help = "name the container", .def = "two random words"}, \
+    {"net|network", 0, OPT_STR, OPT(type, run.network), .arg = "MODE",                                                 \
+     .help = "private (own, with loopback only), none, or host", .def = "private", .complete = COMPLETE_WORDS,         \
+     .words = "private none host"},                                                                                    \
+    {"privileged", 0, OPT_BOOL, OPT(type, run.privileged),                                                             \
+     .help = "all capabilities, devices and paths that the user himself has; never more than those"},                  \
+    {"pull", 0, OPT_STR, OPT(type, run.pull), .arg = "POLICY", .help = "when to pull the image: missing or never",     \
+     .def = "missing", .complete = COMPLETE_WORDS, .words = "missing never"},                                          \
+    {"read-only", 0, OPT_BOOL, OPT(type, run.read_only),                                                               \
+     .help = "make the root file system read-only, with a tmpfs at /run, /tmp and /var/tmp"},                          \
+    {"rm", 0, OPT_BOOL, OPT(type, run.rm), .help = "remove the container when it has ended"},                          \
+    {"security-opt", 0, OPT_LIST, OPT(type, run.security_opts), .arg = "OPTION",                                       \
+     .help = "no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL", .complete = COMPLETE_WORDS,             \
+     .words = "no-new-privileges seccomp=unconfined nested unmask=ALL label=disable apparmor=unconfined"},             \
+    {"stop-signal", 0, OPT_STR, OPT(type, run.stop_signal), .arg = "SIGNAL", .help = "what stop sends",                \
+     .def = "the image's STOPSIGNAL, else TERM", .complete = COMPLETE_SIGNAL},                                         \
+    {"stop-timeout", 0, OPT_INT, OPT(type, run.stop_timeout), .arg = "SECONDS",                                        \
+     .help = "how long stop waits before SIGKILL; -1: for ever", .def = "10"},                                         \
+    {"tmpfs", 0, OPT_LIST, OPT(type, run.tmpfs), .arg = "DIR[:OPTIONS]", .help = "mount an empty tmpfs"},              \
+    {"tty", 't', OPT_BOOL, OPT(type, run.tty), .help = "give the command a terminal"},                                 \
+    {"user", 'u', OPT_STR, OPT(type, run.user), .arg = "USER[:GROUP]", .help = "run as this name or id of the container", \
+     .def = "the image's USER, else 0"},                                                                               \
+    {"volume", 'v', OPT_LIST, OPT(type, run.volumes), .arg = "HOST:CONTAINER[:OPTIONS]",                               \
+     .help = "bind a file or directory of the host", .complete = COMPLETE_FILE},                                       \
+    {"workdir", 'w', OPT_STR, OPT(type, run.workdir), .arg = "DIR", .help = "working directory, made if missing",      \
+     .def = "the image's WORKDIR"}
+
+/* Finds the image, makes and publishes the container's record, writes the cid file. args: IMAGE [COMMAND...]. On success *ret is the caller's
+ * (ctr_done). */
+int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret);
+
+#endif
