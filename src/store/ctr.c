@@ -1,0 +1,361 @@
+/* Containers on disk: making, finding, removing. What state one is in is told by ctr-state.c.
+ *
+ * Publication. The draft tmp/ctr-<id> is there before the name's symlink is made and until it is renamed to
+ * containers/<id>. So a name whose id is in neither place belongs to a container that is gone, and may be taken over.
+ * Links are made by symlink(), which needs no lock; whoever removes one holds container-names/.lock, so that nobody
+ * removes what another has just made anew.
+ *
+ * Nothing here is synced: a container that a power loss takes is no loss that a run should pay for. */
+#include "whelk/ctr.h"
+
+#include "store-private.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/lock.h"
+#include "whelk/log.h"
+
+#include <fcntl.h>
+
+enum { DIR_MODE = 0700, FILE_MODE = 0600, ROOT_MODE = 0755 };
+
+static const struct rec_field mount_fields[] = {
+    REC_FIELD(struct ctr_mount, STR, type, "type"),
+    REC_FIELD(struct ctr_mount, STR, source, "source"),
+    REC_FIELD(struct ctr_mount, STR, target, "target"),
+    REC_FIELD(struct ctr_mount, STRV, options, "options"),
+    REC_END,
+};
+const struct rec_type ctr_mount_rec = {"mount", 0, sizeof(struct ctr_mount), mount_fields};
+
+static const struct rec_field ctr_fields[] = {
+    REC_FIELD(struct ctr, STR, id, "id"),
+    REC_FIELD(struct ctr, STR, name, "name"),
+    REC_FIELD(struct ctr, STR, image, "image"),
+    REC_FIELD(struct ctr, STR, image_ref, "image_ref"),
+    REC_FIELD(struct ctr, TIME, created, "created"),
+    REC_FIELD(struct ctr, STRV, layers, "layers"),
+    REC_FIELD(struct ctr, STRV, args, "args"),
+    REC_FIELD(struct ctr, INT, n_entrypoint, "n_entrypoint"),
+    REC_FIELD(struct ctr, STRV, env, "env"),
+    REC_FIELD(struct ctr, STR, cwd, "cwd"),
+    REC_FIELD(struct ctr, STR, user, "user"),
+    REC_FIELD(struct ctr, STR, hostname, "hostname"),
+    REC_FIELD(struct ctr, STRV, labels, "labels"),
+    REC_FIELD(struct ctr, BOOL, tty, "tty"),
+    REC_FIELD(struct ctr, BOOL, open_stdin, "open_stdin"),
+    REC_FIELD(struct ctr, BOOL, auto_remove, "auto_remove"),
+    REC_FIELD(struct ctr, BOOL, init, "init"),
+    REC_FIELD(struct ctr, BOOL, read_only, "read_only"),
+    REC_FIELD(struct ctr, BOOL, privileged, "privileged"),
+    REC_FIELD(struct ctr, BOOL, no_new_privs, "no_new_privs"),
+    REC_FIELD(struct ctr, BOOL, nested, "nested"),
+    REC_FIELD(struct ctr, BOOL, unmask, "unmask"),
+    REC_FIELD(struct ctr, STR, network, "network"),
+    REC_FIELD(struct ctr, STR, seccomp, "seccomp"),
+    REC_FIELD(struct ctr, INT, cap_bounding, "cap_bounding"),
+    REC_FIELD(struct ctr, INT, cap_effective, "cap_effective"),
+    REC_FIELD(struct ctr, INT, cap_ambient, "cap_ambient"),
+    REC_FIELD(struct ctr, STR, stop_signal, "stop_signal"),
+    REC_FIELD(struct ctr, INT, stop_timeout, "stop_timeout"),
+    REC_NESTED(struct ctr, LIST, mounts, "mounts", &ctr_mount_rec),
+    REC_FIELD(struct ctr, STRV, exposed_ports, "exposed_ports"),
+    REC_FIELD(struct ctr, STR, cid_file, "cid_file"),
+    REC_FIELD(struct ctr, STRV, create_command, "create_command"),
+    REC_END,
+};
+const struct rec_type ctr_rec = {"container", 1, sizeof(struct ctr), ctr_fields};
+
+void ctr_done(struct ctr *c)
+{
+    rec_done(&ctr_rec, c);
+}
+
+/* ---- reading ---- */
+
+int ctr_load(const struct store *s, const char *id, struct ctr *ret)
+{
+    auto_free char *path = xasprintf("containers/%s/container.json", id);
+    return rec_load(&ctr_rec, s->fd, path, ret);
+}
+
+int ctr_list(const struct store *s, char ***ret_ids)
+{
+    return ids_with_prefix(s, "containers", "", ret_ids);
+}
+
+int ctr_open_dir(const struct store *s, const char *id, int *ret_fd)
+{
+    auto_free char *path = xasprintf("containers/%s", id);
+    int fd = openat(s->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ENOENT : err_sys("cannot open %s/%s", s->path, path);
+    *ret_fd = fd;
+    return 0;
+}
+
+/* ---- names ---- */
+
+/* The id that a name's link holds; false if there is no such link. */
+static bool name_target(const struct store *s, const char *name, char ret[ID_LEN + 1])
+{
+    auto_free char *path = xasprintf("container-names/%s", name);
+    char id[ID_LEN + 1];
+    if (strchr(name, '/') || readlinkat(s->fd, path, id, sizeof(id)) != ID_LEN)
+        return false;
+    memcpy(ret, id, ID_LEN);
+    ret[ID_LEN] = '\0';
+    return str_is_hex(ret, ID_LEN);
+}
+
+/* Looked for in the order in which a container passes, and again where it ends. */
+static bool is_gone(const struct store *s, const char *id)
+{
+    auto_free char *draft = xasprintf("ctr-%s", id);
+    return !store_has(s, "containers", id) && !store_has(s, "tmp", draft) && !store_has(s, "containers", id);
+}
+
+static int names_lock(const struct store *s, int *ret_fd)
+{
+    return lock_file(s->fd, "container-names/.lock", true, true, ret_fd);
+}
+
+/* Removes the link if it (still) points to id. The caller has names_lock. */
+static void unlink_name(const struct store *s, const char *name, const char *id)
+{
+    char target[ID_LEN + 1];
+    if (name_target(s, name, target) && str_eq(target, id)) {
+        auto_free char *path = xasprintf("container-names/%s", name);
+        unlinkat(s->fd, path, 0);
+    }
+}
+
+static void release_name(const struct store *s, const char *name, const char *id)
+{
+    auto_close int lock = -1;
+    if (names_lock(s, &lock) == 0)
+        unlink_name(s, name, id);
+}
+
+/* For a container whose record cannot say its name: every link to it. And, with id NULL, every link to what is gone. */
+static void release_links(const struct store *s, const char *id)
+{
+    auto_strv char **names = NULL;
+    auto_close int lock = -1;
+    if (names_lock(s, &lock) < 0 || dir_names(s->fd, "container-names", &names) < 0)
+        return;
+    strv_foreach (name, names) {
+        char target[ID_LEN + 1];
+        if (name_target(s, name, target) && (id ? str_eq(target, id) : is_gone(s, target)))
+            unlink_name(s, name, target);
+    }
+}
+
+void ctr_names_sweep(const struct store *s)
+{
+    release_links(s, NULL);
+}
+
+static int name_taken(const char *name, const char *holder)
+{
+    return err_set(-EEXIST,
+                   "the container name \"%s\" is already in use by %s: remove that container or choose another name",
+                   name, holder);
+}
+
+/* -EAGAIN: the holder is gone and so is its link now. */
+static int name_dispute(const struct store *s, const char *name)
+{
+    char holder[ID_LEN + 1];
+    if (!name_target(s, name, holder))
+        return faccessat(s->fd, "container-names", F_OK, 0) < 0 ? err_sys("cannot open %s/container-names", s->path)
+                                                                : -EAGAIN;
+    if (!is_gone(s, holder))
+        return name_taken(name, holder);
+    release_name(s, name, holder);
+    return -EAGAIN;
+}
+
+static int name_claim(const struct store *s, const char *name, const char *id)
+{
+    enum { TRIES = 100 };
+    auto_free char *path = xasprintf("container-names/%s", name);
+    for (int i = 0; i < TRIES; i++) {
+        if (symlinkat(id, s->fd, path) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return err_sys("cannot take the container name %s", name);
+        int r = name_dispute(s, name);
+        if (r != -EAGAIN)
+            return r;
+    }
+    return err_set(-EEXIST, "cannot take the container name %s: %s/%s is in the way", name, s->path, path);
+}
+
+/* ---- making ---- */
+
+static int make_subdir(int fd, const char *name, mode_t mode)
+{
+    int r = dir_make(fd, name, mode);
+    if (r == 0 && fchmodat(fd, name, mode, 0) < 0) /* the umask took bits */
+        r = err_sys("cannot set the mode of %s", name);
+    return r;
+}
+
+static int fill_draft(int fd, const struct ctr *c)
+{
+    int r = make_subdir(fd, "upper", ROOT_MODE);
+    if (r == 0)
+        r = make_subdir(fd, "work", DIR_MODE);
+    if (r == 0)
+        r = file_write(fd, "alive", "", 0, FILE_MODE);
+    return r < 0 ? r : rec_write(&ctr_rec, fd, "container.json", c);
+}
+
+int ctr_draft_begin(const struct store *s, const struct ctr *c, struct ctr_draft *ret)
+{
+    struct ctr_draft d = {.fd = -1};
+    if (!str_is_hex(c->id, ID_LEN))
+        return err_set(-EINVAL, "a container id is %d hexadecimal digits", ID_LEN);
+    int r = name_check("container", c->name);
+    if (r < 0)
+        return r;
+    snprintf(d.tmp_name, sizeof(d.tmp_name), "tmp/ctr-%s", c->id);
+    if (mkdirat(s->fd, d.tmp_name, DIR_MODE) < 0)
+        return err_sys("cannot make %s/%s", s->path, d.tmp_name);
+    d.fd = dir_open(s->fd, d.tmp_name);
+    r = d.fd < 0 ? d.fd : fill_draft(d.fd, c);
+    if (r < 0)
+        ctr_draft_drop(s, &d);
+    else
+        *ret = d;
+    return r;
+}
+
+void ctr_draft_drop(const struct store *s, struct ctr_draft *draft)
+{
+    if (!*draft->tmp_name)
+        return;
+    fd_close(draft->fd);
+    store_trash(s, "tmp", draft->tmp_name + strlen("tmp/"));
+    *draft = (struct ctr_draft){.fd = -1};
+}
+
+static int make_rm_marker(const struct store *s, const struct ctr *c)
+{
+    auto_free char *path = xasprintf("tmp/rm-%s", c->id);
+    if (c->auto_remove && symlinkat(c->id, s->fd, path) < 0 && errno != EEXIST)
+        return err_sys("cannot make %s/%s", s->path, path);
+    return 0;
+}
+
+static void remove_rm_marker(const struct store *s, const char *id)
+{
+    auto_free char *path = xasprintf("tmp/rm-%s", id);
+    unlinkat(s->fd, path, 0);
+}
+
+static int move_draft(const struct store *s, const struct ctr *c, const struct ctr_draft *draft)
+{
+    auto_free char *path = xasprintf("containers/%s", c->id);
+    int r = make_rm_marker(s, c);
+    if (r == 0 && renameat(s->fd, draft->tmp_name, s->fd, path) < 0)
+        r = err_sys("cannot publish %s/%s", s->path, path);
+    return r;
+}
+
+int ctr_publish(const struct store *s, const struct ctr *c, struct ctr_draft *draft)
+{
+    int r = name_claim(s, c->name, c->id);
+    if (r < 0)
+        return r;
+    r = move_draft(s, c, draft);
+    if (r < 0) {
+        remove_rm_marker(s, c->id);
+        release_name(s, c->name, c->id);
+        return r;
+    }
+    fd_close(draft->fd);
+    *draft = (struct ctr_draft){.fd = -1};
+    return 0;
+}
+
+/* ---- finding ---- */
+
+static int find_by_prefix(const struct store *s, const char *prefix, char **ret_id)
+{
+    auto_strv char **ids = NULL;
+    int r = ids_with_prefix(s, "containers", prefix, &ids);
+    if (r < 0)
+        return r;
+    if (strv_len(ids) == 1) {
+        *ret_id = xstrdup(ids[0]);
+        return 0;
+    }
+    if (strv_len(ids) == 0)
+        return -ENOENT;
+    auto_free char *candidates = candidates_text(ids, prefix);
+    return err_set(-EINVAL, "\"%s\" is the start of more than one container id: %s", prefix, candidates);
+}
+
+static int find_typed(const struct store *s, const char *typed, char **ret_id)
+{
+    char id[ID_LEN + 1];
+    bool found = name_target(s, typed, id) && store_has(s, "containers", id);
+    if (!found && str_is_hex(typed, ID_LEN)) {
+        memcpy(id, typed, sizeof(id));
+        found = store_has(s, "containers", id);
+    }
+    if (found) {
+        *ret_id = xstrdup(id);
+        return 0;
+    }
+    return id_prefix_like(typed) ? find_by_prefix(s, typed, ret_id) : -ENOENT;
+}
+
+int ctr_find(const struct store *s, const char *typed, char **ret_id)
+{
+    int r = find_typed(s, typed, ret_id);
+    if (r == -ENOENT) {
+        auto_free char *shown = str_printable(typed);
+        return err_set(r, "no such container: %s", shown);
+    }
+    return r;
+}
+
+/* ---- removing ---- */
+
+/* The caller's file, so it goes only if it still has what was written there. */
+static void remove_cid_file(const char *path, const char *id)
+{
+    enum { CID_FILE_MAX = 256 };
+    auto_free char *text = NULL;
+    if (str_empty(path) || file_read(AT_FDCWD, path, CID_FILE_MAX, &text, NULL) < 0)
+        return;
+    if (str_eq(str_trim(text), id))
+        unlink(path);
+}
+
+int ctr_remove(const struct store *s, const char *id)
+{
+    char trash[TRASH_NAME];
+    struct ctr c = {0};
+    int loaded = ctr_load(s, id, &c); /* a damaged record must not make it stay */
+    int r = trash_move(s, "containers", id, trash);
+    if (r < 0) {
+        ctr_done(&c);
+        return r;
+    }
+    if (loaded == 0 && c.name)
+        release_name(s, c.name, id);
+    else
+        release_links(s, id);
+    remove_rm_marker(s, id);
+    remove_cid_file(c.cid_file, id);
+    ctr_done(&c);
+    r = trash_remove(s, trash);
+    if (r < 0)
+        log_warn("container %.12s was removed, but its files are still in %s/tmp/%s: %s", id, s->path, trash,
+                 err_text(r));
+    return 0;
+}
