@@ -26,8 +26,8 @@
 extern char **environ;
 
 struct overlay {
-    char base[64];
-    char upper[80], work[80], options[4096];
+    char base[256];
+    char upper[272], work[272], options[8192];
 };
 
 static void die(const char *what)
@@ -87,7 +87,7 @@ static void map_both(pid_t child)
 static void overlay_prepare(const char *lower, struct overlay *o)
 {
     const char *tmp = getenv("TMPDIR");
-    snprintf(o->base, sizeof(o->base), "%s/floor.XXXXXX", tmp && strlen(tmp) < 40 ? tmp : "/var/tmp");
+    snprintf(o->base, sizeof(o->base), "%s/floor.XXXXXX", tmp && strlen(tmp) < 240 ? tmp : "/var/tmp");
     if (!mkdtemp(o->base))
         die(o->base);
     snprintf(o->upper, sizeof(o->upper), "%s/upper", o->base);
@@ -99,7 +99,7 @@ static void overlay_prepare(const char *lower, struct overlay *o)
 
 static void overlay_remove(const struct overlay *o)
 {
-    char inner[96];
+    char inner[288];
     snprintf(inner, sizeof(inner), "%s/work", o->work);
     rmdir(inner);
     rmdir(o->work);

@@ -1,9 +1,9 @@
-/* Runs a command for a test, and leaves nothing of it:  within SECONDS COMMAND...
+/* Runs a command for a test, and leaves nothing of it:  within [-q] SECONDS COMMAND...
  *
  * Whatever the command leaves behind (daemons, orphans: this process is their subreaper) is killed when it has ended or
  * when its time is up. Every process is found by descent from here and signalled through a pidfd; nothing goes by name.
- * Exit status: the command's; 128+n for signal n; 124 when the time was up. WITHIN_PID in the environment is this
- * process: its children, but for the command itself, are orphans. */
+ * It names what it kills so, but for -q. Exit status: the command's; 128+n for signal n; 124 when the time was up.
+ * WITHIN_PID in the environment is this process: its children, but for the command itself, are orphans. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -154,9 +154,12 @@ static int reap_until(pid_t command, int signals, long long deadline)
 
 int main(int argc, char *argv[])
 {
+    bool quiet = argc > 1 && strcmp(argv[1], "-q") == 0;
+    argc -= quiet;
+    argv += quiet;
     int seconds = argc > 2 ? atoi(argv[1]) : 0;
     if (seconds <= 0) {
-        fprintf(stderr, "usage: within SECONDS COMMAND...\n");
+        fprintf(stderr, "usage: within [-q] SECONDS COMMAND...\n");
         return 2;
     }
     sigset_t set, old;
@@ -188,6 +191,6 @@ int main(int argc, char *argv[])
     int r = reap_until(command, signals, now_ms() + seconds * 1000LL);
     if (r < 0)
         fprintf(stderr, "# stopped: not done after %d s\n", seconds);
-    kill_rest(true);
+    kill_rest(!quiet);
     return r < 0 ? 124 : r;
 }

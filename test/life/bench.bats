@@ -1,0 +1,12 @@
+# lanes: root subuid
+# The benchmark still works; what it measures is not judged here.
+
+load ../lib/common
+
+@test "the benchmark runs" {
+    run sh "$WHELK_TREE/test/bench/run" --smoke -w "$WHELK"
+    assert_success
+    assert_line --regexp '^run --rm +[0-9.]+ +[0-9.]+ +[0-9.]+ +10, 1.6x floor$'
+    assert_line --regexp '^ps -a, 10 '
+    refute_output "left over"
+}
