@@ -72,6 +72,10 @@ int ctr_list(const struct store *s, char ***ret_ids);
 int ctr_open_dir(const struct store *s, const char *id, int *ret_fd); /* -ENOENT without text */
 /* containers/<id> to trash, name and --rm marker away, cid file away. The caller knows that it does not run. */
 int ctr_remove(const struct store *s, const char *id);
+/* The two halves of ctr_remove: after the first the container is gone for everybody and its name is free; the second deletes the files,
+ * which may take a while. A lock on the container's directory must be dropped between them. */
+int ctr_retire(const struct store *s, const char *id, char ret_trash[80]);
+void ctr_delete_retired(const struct store *s, const char *trash);
 
 enum ctr_status { CTR_CREATED, CTR_RUNNING, CTR_EXITED, CTR_ELSEWHERE /* runs on another host: shared home */ };
 

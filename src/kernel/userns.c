@@ -175,7 +175,9 @@ static int map_helper_start(const char *name, pid_t pid, const struct id_range *
         strv_addf(&argv, "%u", r[i].outside);
         strv_addf(&argv, "%u", r[i].count);
     }
-    return helper_start(argv, ret);
+    int started = helper_start(argv, ret);
+    ret->name = name; /* argv goes now */
+    return started;
 }
 
 int userns_write_maps(pid_t pid, const struct idmap *m)

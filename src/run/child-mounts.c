@@ -313,8 +313,16 @@ static const char *const masked[] = {
 
 static const char *const readonly_paths[] = {"proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
 
-static int mask_one(struct child *k, const char *path, int *empty)
+/* The one empty tmpfs that covers all masked directories. */
+struct mask {
+    int empty;
+    bool attached;
+};
+
+static int mask_one(struct child *k, const char *path, struct mask *mask)
 {
+    int *empty = &mask->empty;
+    bool *attached = &mask->attached;
     auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
     struct stat st;
     if (place < 0 || fstat(place, &st) < 0)
@@ -322,10 +330,13 @@ static int mask_one(struct child *k, const char *path, int *empty)
     int r = 0;
     if (S_ISDIR(st.st_mode) && *empty < 0)
         r = mnt_new("tmpfs", SAFE_DATA | MOUNT_ATTR_RDONLY, (const char *const[]){"size", "0", "nr_inodes", "1", NULL}, empty);
+    /* The first directory gets the tmpfs itself: a mount that is never attached costs an RCU grace period (1 ms) when it is closed. */
+    bool first = r == 0 && S_ISDIR(st.st_mode) && !*attached;
+    if (r == 0 && !first)
+        r = mnt_clone(S_ISDIR(st.st_mode) ? *empty : k->null_fd, "", false, &mnt);
     if (r == 0)
-        r = S_ISDIR(st.st_mode) ? mnt_clone(*empty, "", false, &mnt) : mnt_clone(k->null_fd, "", false, &mnt);
-    if (r == 0)
-        r = mnt_attach(mnt, place);
+        r = mnt_attach(first ? *empty : mnt, place);
+    *attached = *attached || first;
     return r < 0 ? err_wrap(r, "cannot mask /%s", path) : 0;
 }
 
@@ -343,28 +354,31 @@ static int make_readonly(struct child *k, const char *path)
 }
 
 /* The processors' throttle counters are one directory each. */
-static int mask_throttle(struct child *k, int *empty)
+static int mask_throttle(struct child *k, struct mask *mask)
 {
     glob_t found = {0};
     int r = 0;
     if (glob("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle", GLOB_NOSORT, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc && r == 0; i++)
-            r = mask_one(k, found.gl_pathv[i] + 1, empty);
+            r = mask_one(k, found.gl_pathv[i] + 1, mask);
     globfree(&found);
     return r;
 }
 
 int child_mask(struct child *k)
 {
-    auto_close int empty = -1;
+    struct mask mask = {.empty = -1};
     int r = 0;
     if (k->plan->c->unmask)
         return 0;
     for (size_t i = 0; i < ARRAY_LEN(readonly_paths) && r == 0; i++)
         r = make_readonly(k, readonly_paths[i]);
     for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
-        r = mask_one(k, masked[i], &empty);
-    return r < 0 ? r : mask_throttle(k, &empty);
+        r = mask_one(k, masked[i], &mask);
+    if (r == 0)
+        r = mask_throttle(k, &mask);
+    fd_close(mask.empty);
+    return r;
 }
 
 int child_enter_root(struct child *k)

@@ -86,7 +86,7 @@ int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_f
 }
 
 /* Under the directory's lock, so that it cannot be started meanwhile. */
-static int remove_locked(const struct store *s, const char *id, bool force, int64_t timeout)
+static int retire_locked(const struct store *s, const char *id, bool force, int64_t timeout, char ret_trash[80])
 {
     struct ctr_state state;
     int r = ctr_state(s, id, &state);
@@ -100,8 +100,7 @@ static int remove_locked(const struct store *s, const char *id, bool force, int6
         r = run_stop(s, id, timeout, NULL);
     if (r < 0)
         return r;
-    r = ctr_remove(s, id);
-    return r == -ENOENT ? 0 : r; /* --rm was faster */
+    return ctr_retire(s, id, ret_trash);
 }
 
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout)
@@ -112,7 +111,12 @@ int run_remove(const struct store *s, const char *id, bool force, int64_t timeou
         return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
     if (flock(dir, LOCK_EX) < 0)
         return err_sys("cannot lock container %.12s", id);
-    return remove_locked(s, id, force, timeout);
+    char trash[80];
+    r = retire_locked(s, id, force, timeout, trash);
+    fd_close(take_fd(&dir));
+    if (r == 0)
+        ctr_delete_retired(s, trash);
+    return r == -ENOENT && err_is_clear() ? 0 : r; /* --rm was faster */
 }
 
 int run_wait(const struct store *s, const char *id, int *ret_code)

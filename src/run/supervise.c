@@ -3,8 +3,8 @@
  * Theory of operation. It is the init of an outer pid namespace, the container's init is that of a nested one: however it dies, the kernel
  * ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock on it for as long as it lives: that is
  * what "running" means. Order at the start: lock, generation into alive (so a --rm container that died is recognised), CHILD, go,
- * command executed, live.json, "started". Order at the end: output drained, work/ removed (the ids are mapped here), exit record, and only then,
- * by exiting, the lock; with --rm the directory goes first.
+ * command executed, live.json, "started". Order at the end: output drained, exit record, work/ removed (the ids are mapped here) or, with --rm, the
+ * whole directory moved away, the client told, and only then, by exiting, the lock.
  *
  * Runs in: SUPERVISOR. Holds: alive. Writes: alive, live.json, log. */
 #include "launch.h"
@@ -131,27 +131,40 @@ static void write_exit(int alive, struct exit_record *record, int code, const ch
     exit_record_write(alive, record);
 }
 
-static void clean_up(struct launch *l)
+/* Everything that others can see of the end; what is left to delete comes in *ret_trash ("": nothing). */
+static void clean_up(struct launch *l, char ret_trash[80])
 {
-    tree_remove(l->ctr_fd, "work");
-    if (l->c->auto_remove)
-        ctr_remove(l->store, l->c->id);
+    *ret_trash = 0;
+    if (l->c->auto_remove && ctr_retire(l->store, l->c->id, ret_trash) < 0)
+        *ret_trash = 0;
+    if (!l->c->auto_remove)
+        tree_remove(l->ctr_fd, "work");
+}
+
+/* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. */
+static void __attribute__((noreturn)) finish(struct launch *l, const char *trash)
+{
+    fd_close(take_fd(&l->sock));
+    if (*trash)
+        ctr_delete_retired(l->store, trash);
+    _exit(0);
 }
 
 void supervise(struct launch *l)
 {
     struct session s;
     struct exit_record record = {0};
+    char trash[80] = "";
     int alive = -1;
     int r = leave_caller(l);
     r = r < 0 ? r : start(l, &s, &record, &alive);
     if (r < 0) {
         if (alive >= 0) {
             write_exit(alive, &record, err_status(), err_text(r));
-            clean_up(l);
+            clean_up(l, trash);
         }
         frame_send_error(l->sock, r);
-        _exit(125);
+        finish(l, trash);
     }
     frame_send(l->sock, FRAME_STARTED, NULL, 0, -1, 0);
     if (l->attached) {
@@ -163,8 +176,8 @@ void supervise(struct launch *l)
     int code = session_loop(&s);
     log_close(s.log);
     write_exit(alive, &record, code, "");
-    clean_up(l);
+    clean_up(l, trash);
     if (s.client >= 0)
         frame_send(s.client, FRAME_EXIT, &code, sizeof code, -1, 0);
-    _exit(0);
+    finish(l, trash);
 }

@@ -336,12 +336,11 @@ static void remove_cid_file(const char *path, const char *id)
         unlink(path);
 }
 
-int ctr_remove(const struct store *s, const char *id)
+int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
 {
-    char trash[TRASH_NAME];
     struct ctr c = {0};
     int loaded = ctr_load(s, id, &c); /* a damaged record must not make it stay */
-    int r = trash_move(s, "containers", id, trash);
+    int r = trash_move(s, "containers", id, ret_trash);
     if (r < 0) {
         ctr_done(&c);
         return r;
@@ -353,9 +352,21 @@ int ctr_remove(const struct store *s, const char *id)
     remove_rm_marker(s, id);
     remove_cid_file(c.cid_file, id);
     ctr_done(&c);
-    r = trash_remove(s, trash);
-    if (r < 0)
-        log_warn("container %.12s was removed, but its files are still in %s/tmp/%s: %s", id, s->path, trash,
-                 err_text(r));
     return 0;
+}
+
+void ctr_delete_retired(const struct store *s, const char *trash)
+{
+    int r = trash_remove(s, trash);
+    if (r < 0)
+        log_warn("a container was removed, but its files are still in %s/tmp/%s: %s", s->path, trash, err_text(r));
+}
+
+int ctr_remove(const struct store *s, const char *id)
+{
+    char trash[TRASH_NAME];
+    int r = ctr_retire(s, id, trash);
+    if (r == 0)
+        ctr_delete_retired(s, trash);
+    return r;
 }
