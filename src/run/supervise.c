@@ -177,6 +177,7 @@ void supervise(struct launch *l)
     log_close(s.log);
     write_exit(alive, &record, code, "");
     clean_up(l, trash);
+    prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     if (s.client >= 0)
         frame_send(s.client, FRAME_EXIT, &code, sizeof code, -1, 0);
     finish(l, trash);

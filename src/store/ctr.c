@@ -120,21 +120,29 @@ static int names_lock(const struct store *s, int *ret_fd)
     return lock_file(s->fd, "container-names/.lock", true, true, ret_fd);
 }
 
-/* Removes the link if it (still) points to id. The caller has names_lock. */
-static void unlink_name(const struct store *s, const char *name, const char *id)
+/* Removes path, or with a trash directory moves it there: unlinking what has a block of its own (a link of 64 bytes has) waits a
+ * millisecond for disks that discard at once, and here others wait for us. */
+static void drop_entry(const struct store *s, const char *path, const char *trash, const char *trash_name)
 {
-    char target[ID_LEN + 1];
-    if (name_target(s, name, target) && str_eq(target, id)) {
-        auto_free char *path = xasprintf("container-names/%s", name);
+    auto_free char *to = xasprintf("tmp/%s/%s", trash ? trash : "", trash_name);
+    if (!trash || renameat(s->fd, path, s->fd, to) < 0)
         unlinkat(s->fd, path, 0);
-    }
 }
 
-static void release_name(const struct store *s, const char *name, const char *id)
+/* Removes the link if it (still) points to id. The caller has names_lock. */
+static void unlink_name(const struct store *s, const char *name, const char *id, const char *trash)
+{
+    char target[ID_LEN + 1];
+    auto_free char *path = xasprintf("container-names/%s", name);
+    if (name_target(s, name, target) && str_eq(target, id))
+        drop_entry(s, path, trash, "name");
+}
+
+static void release_name(const struct store *s, const char *name, const char *id, const char *trash)
 {
     auto_close int lock = -1;
     if (names_lock(s, &lock) == 0)
-        unlink_name(s, name, id);
+        unlink_name(s, name, id, trash);
 }
 
 /* For a container whose record cannot say its name: every link to it. And, with id NULL, every link to what is gone. */
@@ -147,7 +155,7 @@ static void release_links(const struct store *s, const char *id)
     strv_foreach (name, names) {
         char target[ID_LEN + 1];
         if (name_target(s, name, target) && (id ? str_eq(target, id) : is_gone(s, target)))
-            unlink_name(s, name, target);
+            unlink_name(s, name, target, NULL);
     }
 }
 
@@ -172,7 +180,7 @@ static int name_dispute(const struct store *s, const char *name)
                                                                 : -EAGAIN;
     if (!is_gone(s, holder))
         return name_taken(name, holder);
-    release_name(s, name, holder);
+    release_name(s, name, holder, NULL);
     return -EAGAIN;
 }
 
@@ -244,15 +252,15 @@ void ctr_draft_drop(const struct store *s, struct ctr_draft *draft)
 static int make_rm_marker(const struct store *s, const struct ctr *c)
 {
     auto_free char *path = xasprintf("tmp/rm-%s", c->id);
-    if (c->auto_remove && symlinkat(c->id, s->fd, path) < 0 && errno != EEXIST)
+    if (c->auto_remove && symlinkat(".", s->fd, path) < 0 && errno != EEXIST) /* short: no block */
         return err_sys("cannot make %s/%s", s->path, path);
     return 0;
 }
 
-static void remove_rm_marker(const struct store *s, const char *id)
+static void remove_rm_marker(const struct store *s, const char *id, const char *trash)
 {
     auto_free char *path = xasprintf("tmp/rm-%s", id);
-    unlinkat(s->fd, path, 0);
+    drop_entry(s, path, trash, "marker");
 }
 
 static int move_draft(const struct store *s, const struct ctr *c, const struct ctr_draft *draft)
@@ -271,8 +279,8 @@ int ctr_publish(const struct store *s, const struct ctr *c, struct ctr_draft *dr
         return r;
     r = move_draft(s, c, draft);
     if (r < 0) {
-        remove_rm_marker(s, c->id);
-        release_name(s, c->name, c->id);
+        remove_rm_marker(s, c->id, NULL);
+        release_name(s, c->name, c->id, NULL);
         return r;
     }
     fd_close(draft->fd);
@@ -346,10 +354,10 @@ int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
         return r;
     }
     if (loaded == 0 && c.name)
-        release_name(s, c.name, id);
+        release_name(s, c.name, id, ret_trash);
     else
         release_links(s, id);
-    remove_rm_marker(s, id);
+    remove_rm_marker(s, id, ret_trash);
     remove_cid_file(c.cid_file, id);
     ctr_done(&c);
     return 0;
