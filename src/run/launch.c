@@ -147,6 +147,17 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
     return r < 0 ? r : await_started(*ret_sock, l->c->name);
 }
 
+/* A --rm container whose supervisor never came to life would stay for ever as "created". The error slot is kept. */
+static void drop_unstarted(struct launch *l, int error)
+{
+    struct ctr_state state;
+    size_t len = 0;
+    auto_free char *packed = err_pack(error, &len);
+    if (l->c->auto_remove && ctr_state(l->store, l->c->id, &state) == 0 && state.status == CTR_CREATED)
+        ctr_remove(l->store, l->c->id);
+    err_unpack(packed, len);
+}
+
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o)
 {
     auto_free char *dir = xasprintf("containers/%s", c->id);
@@ -155,6 +166,8 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
     int r = launch(&l, o, &sock);
     plan_done(&l.plan);
     fd_close(l.ctr_fd); /* and with it the directory's lock */
+    if (r < 0)
+        drop_unstarted(&l, r);
     if (r != 0 || !o->attach)
         return MIN(r, 0);
     struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
