@@ -73,10 +73,22 @@ void ctr_done(struct ctr *c)
 
 /* ---- reading ---- */
 
+/* What every reader relies on: a record that was edited or restored by hand may lack it. */
+static bool is_whole(const struct ctr *c, const char *id)
+{
+    return c->id && str_eq(c->id, id) && !str_empty(c->name) && strv_len(c->args) && c->n_entrypoint >= 0 &&
+           (size_t)c->n_entrypoint <= strv_len(c->args);
+}
+
 int ctr_load(const struct store *s, const char *id, struct ctr *ret)
 {
     auto_free char *path = xasprintf("containers/%s/container.json", id);
-    return rec_load(&ctr_rec, s->fd, path, ret);
+    int r = rec_load(&ctr_rec, s->fd, path, ret);
+    if (r == 0 && !is_whole(ret, id)) {
+        ctr_done(ret);
+        r = err_set(-EBADMSG, "%s: its id, name or command is missing or wrong", path);
+    }
+    return r;
 }
 
 int ctr_list(const struct store *s, char ***ret_ids)

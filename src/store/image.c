@@ -32,7 +32,12 @@ void image_done(struct image *i)
 int image_load(const struct store *s, const char *id, struct image *ret)
 {
     auto_free char *path = xasprintf("images/%s/image.json", id);
-    return rec_load(&image_rec, s->fd, path, ret);
+    int r = rec_load(&image_rec, s->fd, path, ret);
+    if (r == 0 && (!ret->id || !str_eq(ret->id, id))) {
+        image_done(ret);
+        r = err_set(-EBADMSG, "%s: its id is missing or wrong", path);
+    }
+    return r;
 }
 
 /* Hashed before it is parsed, even though it is ours (H7). */

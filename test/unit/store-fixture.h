@@ -126,7 +126,8 @@ static inline int ctr_add(const struct store *s, const char *name, bool auto_rem
 {
     struct ctr_draft d;
     id_new(ret_id);
-    struct ctr c = {.id = ret_id, .name = (char *)name, .auto_remove = auto_remove, .layers = layers};
+    char *args[] = {(char *)"true", NULL};
+    struct ctr c = {.id = ret_id, .name = (char *)name, .auto_remove = auto_remove, .layers = layers, .args = args};
     int r = ctr_draft_begin(s, &c, &d);
     if (r == 0)
         r = ctr_publish(s, &c, &d);

@@ -386,7 +386,9 @@ static void test_remove(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cid_files); i++) {
         struct ctr_draft d;
         id_new(id);
-        struct ctr c = {.id = id, .name = (char *)"web", .auto_remove = true, .cid_file = cid_files[i]};
+        char *args[] = {(char *)"true", NULL};
+        struct ctr c = {
+            .id = id, .name = (char *)"web", .auto_remove = true, .cid_file = cid_files[i], .args = args};
         assert_ok(ctr_draft_begin(f->s, &c, &d));
         assert_ok(file_write(d.fd, "upper/file", "x", 1, 0600));
         assert_ok(ctr_publish(f->s, &c, &d));
