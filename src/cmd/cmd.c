@@ -182,9 +182,14 @@ int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx
             continue;
         fflush(stdout); /* what was printed before it comes before it */
         cmd_report(r);
-        status = status ? status : err_status();
+        status = cmd_worse(status, err_status());
     }
     return status;
+}
+
+int cmd_worse(int status, int next)
+{
+    return status > 1 ? status : next;
 }
 
 /* ---- errors and the end ---- */

@@ -57,8 +57,10 @@ int cmd_print_group(const char *group, bool alone, FILE *out);
 /* The store of this invocation (--root), opened at the first call and kept. */
 int cmd_store(struct store **ret);
 /* For commands over several objects: calls fn for each argument, prints the error of each that fails ("Error: ...") and
- * goes on. Returns 0, or the status of the first error. */
+ * goes on. Returns 0 or what cmd_worse makes of the errors' statuses. */
 int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
+/* The status of a command over several objects: the first error's, but 1 (it did not exist) gives way to any other (CV-04). */
+int cmd_worse(int status, int next);
 /* The same with a process for each object, for those that wait; what they print comes in no fixed order. */
 int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
 /* What a command over containers works on: args, or with all every container (running: that runs); -EINVAL with text if there is neither.

@@ -63,7 +63,7 @@ int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), 
         ended++;
         if (r < 0) {
             cmd_report(r);
-            status = status ? status : err_status();
+            status = cmd_worse(status, err_status());
         }
         err_clear();
     }
