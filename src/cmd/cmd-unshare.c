@@ -24,8 +24,8 @@ static int run(void *opts, char **args)
         return r;
     if (idmap_none(&s->map))
         return execute(args);
-    /* Commands of whelk inside must find this store, though they are uid 0 there. */
-    setenv("WHELK_UNSHARED", s->path, 1);
+    /* For cmd_store: inside, the caller is uid 0 and yet not the root that has a store of its own. */
+    setenv(UNSHARED_ENV, s->path, 1);
     int pidfd = -1;
     pid_t pid = userns_fork(&s->map, CLONE_NEWNS, &pidfd);
     if (pid == 0)

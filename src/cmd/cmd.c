@@ -160,11 +160,22 @@ int cmd_invoke(const struct cmd *c, int argc, char *const argv[])
     return r;
 }
 
+/* The store of the user who called whelk unshare is written from outside only: its ids mean something else in there. */
+static int check_not_unshared(void)
+{
+    const char *path = getenv(UNSHARED_ENV);
+    if (str_empty(path) || geteuid() != 0)
+        return 0;
+    return err_set(-EPERM, "whelk does not work inside of whelk unshare; leave it to use the store %s", path);
+}
+
 int cmd_store(struct store **ret)
 {
     static struct store *store;
     if (!store) {
-        int r = store_open(globals.root, globals.runroot, &store);
+        int r = check_not_unshared();
+        if (r == 0)
+            r = store_open(globals.root, globals.runroot, &store);
         if (r < 0)
             return r;
     }

@@ -54,6 +54,8 @@ void cmd_print_overview(FILE *out); /* all commands, for whelk --help */
  * without text if there is no such group. */
 int cmd_print_group(const char *group, bool alone, FILE *out);
 
+/* Set by whelk unshare for its command: the store's path. */
+#define UNSHARED_ENV "WHELK_UNSHARED"
 /* The store of this invocation (--root), opened at the first call and kept. */
 int cmd_store(struct store **ret);
 /* For commands over several objects: calls fn for each argument, prints the error of each that fails ("Error: ...") and
