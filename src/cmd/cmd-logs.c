@@ -15,7 +15,10 @@ static int run(void *opts, char **args)
         r = ctr_open_dir(s, id, &dir);
     if (r < 0)
         return r;
+    err_clear();
     r = log_replay(dir, STDOUT_FILENO, STDERR_FILENO);
+    if (r < 0 && r != -EPIPE && err_is_clear())
+        return err_set(r, "cannot write out the log of %s: %s", args[0], strerror(-r));
     return r == -EPIPE ? 0 : r;
 }
 
