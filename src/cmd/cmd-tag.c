@@ -4,26 +4,43 @@
 #include "whelk/image.h"
 #include "whelk/ref.h"
 
-static int tag_one(const struct store *s, const char *id, const char *name)
+/* All of them before the first is given, so that a bad one changes nothing. */
+static int full_names(char *const *names, char ***ret)
 {
-    auto_free char *reference = NULL;
-    int r = ref_normalize_local(name, &reference);
-    return r < 0 ? r : name_set(s, reference, id);
+    auto_strv char **references = NULL;
+    strv_foreach (name, names) {
+        char *reference;
+        int r = ref_normalize_local(name, &reference);
+        if (r < 0)
+            return r;
+        strv_add_take(&references, reference);
+    }
+    *ret = take_ptr(&references);
+    return 0;
+}
+
+static int tag_all(const struct store *s, const char *id, char *const *references)
+{
+    int r = 0;
+    for (; r == 0 && *references; references++)
+        r = name_set(s, *references, id);
+    return r;
 }
 
 static int run(void *opts, char **args)
 {
     struct store *s;
+    auto_strv char **references = NULL;
     auto_free char *id = NULL;
     auto_close int hold = -1;
-    int r = cmd_store(&s);
+    int r = full_names(args + 1, &references);
+    if (r == 0)
+        r = cmd_store(&s);
     if (r == 0)
         r = store_hold(s, &hold);
     if (r == 0)
         r = image_find(s, args[0], &id, NULL);
-    for (char **name = args + 1; r == 0 && *name; name++)
-        r = tag_one(s, id, *name);
-    return r;
+    return r < 0 ? r : tag_all(s, id, references);
 }
 
 const struct cmd cmd_tag = {
