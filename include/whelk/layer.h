@@ -13,7 +13,7 @@ struct layer {
     char *diffid;    /* hex */
     int64_t size;    /* bytes of the plain tar's file payload: what tables show */
     char *owners;    /* "exact" or "squashed" */
-    char **implicit; /* directories without an entry of their own */
+    char **implicit; /* directories without an entry of their own; '%', control and not ASCII bytes as %XX */
     bool has_root;   /* the archive had an entry for the root directory */
     bool empty;      /* diff/ holds nothing: left out of a mount */
 };
@@ -34,6 +34,11 @@ struct layer_limits {
  * expect_diffid (hex) may be NULL. *ret_key: caller frees. Nothing is left behind on failure. The caller stays outside the store's user
  * namespace. */
 int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits, char **ret_key);
+
+/* The key under which layer diffid (imported) is used above a stack (keys, bottom first): the diffid, or <diffid>-<16 hex> of a copy
+ * whose implicit directories are as the stack has them. When all layers of an image are in, call it for each, bottom-up, with the keys
+ * that it gave before. *ret_key: caller frees. The caller stays outside the store's user namespace. */
+int layer_settle(struct stage *st, char *const *below, const char *diffid, char **ret_key);
 
 /* Makes the tree tmp/<stage>/<name>/diff a layer by rename: walks it once in strcmp order of full paths, hashes the tar that it
  * stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker). lower: the stack that it was

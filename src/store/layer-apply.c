@@ -121,6 +121,21 @@ char *layer_path_escape(const char *path)
     return buf_take(&b);
 }
 
+char *layer_path_unescape(const char *escaped)
+{
+    struct buf b = {0};
+    for (const char *p = escaped; *p; p++) {
+        unsigned c;
+        if (*p == '%' && p[1] && p[2] && sscanf(p + 1, "%2x", &c) == 1 && c) {
+            buf_addc(&b, c);
+            p += 2;
+        } else {
+            buf_addc(&b, *p);
+        }
+    }
+    return buf_take(&b);
+}
+
 /* ---- implicit directories ---- */
 
 static int path_compare(const void *a, const void *b)

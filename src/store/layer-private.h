@@ -25,6 +25,7 @@ int layer_open_beneath(int diff_fd, const char *path, int flags);
 /* Records hold UTF-8 only, file names any bytes: '%', control characters and what is not ASCII become %XX. Caller
  * frees. */
 char *layer_path_escape(const char *path);
+char *layer_path_unescape(const char *escaped);
 
 #define NS_PER_SECOND INT64_C(1000000000)
 static inline struct timespec layer_timespec(int64_t ns)

@@ -605,6 +605,80 @@ static void test_stack(void **state)
     assert_int_equal(layer_load(b->s, "none", &l), -ENOENT);
 }
 
+static char *layer_of(const struct bench *b, const struct made *made)
+{
+    auto_buf struct buf ar = {0};
+    char *key = NULL;
+    ar_made(&ar, made);
+    assert_ok(import_bytes(b, ar.data, ar.len, NULL, &key));
+    return key;
+}
+
+/* Directories without an entry are as the layers below have them. */
+static void test_settle(void **state)
+{
+    static const struct {
+        const char *name;
+        struct made below[2][4], top[5];
+        const char *tree; /* of the top layer, NULL: no copy is made */
+    } cases[] = {
+        {"nothing implicit", {{{'d', "tmp", NULL, 01777}}}, {{'d', "tmp", NULL, 01777}, {'f', "tmp/f"}}, NULL},
+        {"as new ones are", {{{'d', "tmp"}}}, {{'f', "tmp/f"}}, NULL},
+        {"not there below", {{{'d', "tmp", NULL, 01777}}}, {{'f', "new/f"}}, NULL},
+        {"sticky",
+         {{{'d', "tmp", NULL, 01777}}},
+         {{'f', "tmp/f", "x"}, {'f', "a", "y"}},
+         "- 0644" T5 "a 'y'\nd 1777 0:0 7.000000000 tmp\n- 0644" T5 "tmp/f 'x'\n"},
+        {"the topmost says",
+         {{{'d', "d", NULL, 0700}}, {{'d', "d", NULL, 0711}}},
+         {{'f', "d/f"}},
+         "d 0711 0:0 7.000000000 d\n- 0644" T5 "d/f ''\n"},
+        {"the lowest of two",
+         {{{'d', "d", NULL, 0700}}, {{'f', "e"}}},
+         {{'f', "d/f"}},
+         "d 0700 0:0 7.000000000 d\n- 0644" T5 "d/f ''\n"},
+        {"through settled ones",
+         {{{'d', "d", NULL, 0700}}, {{'f', "d/g"}}},
+         {{'f', "d/f"}},
+         "d 0700 0:0 7.000000000 d\n- 0644" T5 "d/f ''\n"},
+        {"hidden by a whiteout", {{{'d', "d", NULL, 0700}}, {{'f', ".wh.d"}}}, {{'f', "d/f"}}, NULL},
+        {"hidden by a file", {{{'d', "d", NULL, 0700}}, {{'f', "d"}}}, {{'f', "d/f"}}, NULL},
+        {"hidden by an opaque directory",
+         {{{'d', "d/e", NULL, 0700}}, {{'d', "d"}, {'f', "d/.wh..wh..opq"}}},
+         {{'d', "d"}, {'f', "d/e/f"}},
+         NULL},
+        {"hidden by the layer itself", {{{'d', "d", NULL, 0700}}}, {{'f', ".wh.d"}, {'f', "d/f"}}, NULL},
+        {"two levels",
+         {{{'d', "d", NULL, 0750}, {'d', "d/e", NULL, 0700}}},
+         {{'f', "d/e/f"}, {'h', "d/g", "d/e/f"}, {'f', "d/.wh.x"}},
+         "d 0750 0:0 7.000000000 d\nd 0700 0:0 7.000000000 d/e\n- 0644" T5 "d/e/f ''\n- 0644" T5
+         "d/g = d/e/f\nc 0,0 d/x\n"},
+    };
+    struct bench *b = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_strv char **stack = NULL;
+        auto_free char *diffid = layer_of(b, cases[i].top), *key = NULL, *again = NULL;
+        print_message("  %s\n", cases[i].name);
+        for (size_t j = 0; j < 2 && cases[i].below[j][0].type; j++) {
+            auto_free char *low = layer_of(b, cases[i].below[j]), *low_key = NULL;
+            assert_ok(layer_settle(b->st, stack, low, &low_key));
+            strv_add(&stack, low_key);
+        }
+        assert_ok(layer_settle(b->st, stack, diffid, &key));
+        assert_int_equal(strlen(key), cases[i].tree ? 64 + 1 + 16 : 64);
+        assert_ok(layer_settle(b->st, stack, diffid, &again));
+        assert_string_equal(again, key);
+        if (!cases[i].tree)
+            continue;
+        auto_buf struct buf sent = {0};
+        auto_free char *tree = describe_layer(b, key, true);
+        const char *have = strchr(tree, '\n') + 1;
+        assert_string_equal(have, cases[i].tree);
+        assert_ok(send_again(b, key, &sent));
+        assert_true(sent.len > 0);
+    }
+}
+
 /* printf 'sha256:%s sha256:%s' A B | sha256sum, twice. */
 static void test_chain_id(void **state)
 {
@@ -630,7 +704,7 @@ int main(void)
         bench_test(test_xattrs),         bench_test(test_owners),     bench_test(test_owner_unmapped),
         bench_test(test_hostile),        bench_test(test_long_names), bench_test(test_limits),
         bench_test(test_damaged),        bench_test(test_slow_pipe),  bench_test(test_send_checks),
-        bench_test(test_stack),          bench_test(test_chain_id),
+        bench_test(test_stack),          bench_test(test_chain_id),   bench_test(test_settle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
