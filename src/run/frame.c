@@ -66,11 +66,12 @@ ssize_t frame_recv(int sock, enum frame *ret_type, void *buf, int *ret_fd, int f
         msg.msg_controllen = sizeof control.bytes;
     }
     ssize_t n;
+    /* ECONNRESET is said once, before what is still queued, if the other side went away with frames of ours unread. */
     do
         n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0)
-        return errno == ECONNRESET ? -EPIPE : -errno;
+        return -errno;
     if (n == 0)
         return -EPIPE;
     if (ret_fd)
