@@ -31,6 +31,8 @@ struct file_digests;
 int file_digests_open(const struct store *s, struct file_digests **ret);
 /* The hex digest of the regular file open at fd; st is its fstat. */
 int file_digests_get(struct file_digests *t, int fd, const struct stat *st, bool trust_stat, char ret[65]);
+/* The same without opening the file: false if it is not remembered. */
+bool file_digests_known(struct file_digests *t, const struct stat *st, char ret[65]);
 int file_digests_close(struct file_digests *t);
 
 #endif

@@ -38,7 +38,7 @@ struct instruction {
     char *stage_name; /* FROM ... AS name as written, else NULL */
 };
 
-struct stage {
+struct dockerfile_stage {
     char *name; /* lower-cased AS name, or NULL */
     struct instruction from;
     struct instruction *steps;
@@ -49,7 +49,7 @@ struct dockerfile {
     char *file;                      /* name for messages */
     struct instruction *global_args; /* ARGs before the first FROM */
     size_t n_global_args;
-    struct stage *stages;
+    struct dockerfile_stage *stages;
     size_t n_stages;
     char **warnings; /* "Dockerfile:3: MAINTAINER is deprecated, use LABEL" */
     char escape;     /* '\\' or '`' */
