@@ -1,0 +1,13 @@
+/* The parts of spec_make, a file for each group of flags. All are pure: the record c is filled in, nothing is made. */
+#ifndef RUN_SPEC_H
+#define RUN_SPEC_H
+
+#include "whelk/run.h"
+
+int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
+int spec_make_mounts(const struct run_options *o, struct ctr *c);
+int spec_make_security(const struct run_options *o, struct ctr *c);
+/* "//usr//x/" is "/usr/x". Caller frees. */
+char *spec_clean_path(const char *path);
+
+#endif
