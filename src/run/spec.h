@@ -3,6 +3,7 @@
 #define RUN_SPEC_H
 
 #include "whelk/run.h"
+#include "whelk/str.h"
 
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
 int spec_make_mounts(const struct run_options *o, struct ctr *c);
