@@ -80,11 +80,9 @@ static void run_middle(struct middle *m, int sock)
         _exit(125);
     }
     frame_send(sock, FRAME_STARTED, NULL, 0, -1, 0);
-    m->session.client = sock;
-    m->session.client_owns = true;
+    client_add(&m->session, sock, true);
     int code = session_loop(&m->session);
-    if (m->session.client >= 0)
-        frame_send(sock, FRAME_EXIT, &code, sizeof code, -1, 0);
+    clients_finish(&m->session, code);
     _exit(0);
 }
 

@@ -18,6 +18,7 @@ enum frame {
     FRAME_RESIZE,    /* payload: struct winsize */
     FRAME_SIGNAL,    /* payload: int */
     FRAME_PTY,       /* from the CHILD: the pty master travels along */
+    FRAME_DETACH,    /* from a client: it leaves, the command stays */
     FRAME_STUB,      /* from the CHILD: payload: relative path of a mount point that was made in the tree */
 };
 

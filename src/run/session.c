@@ -1,6 +1,6 @@
 /* The loop that looks after a running command.
  *
- * Theory of operation. One ppoll over few descriptors. Output goes command -> log -> client. A client that does not take a frame holds back the
+ * Theory of operation. One poll over few descriptors. Output goes command -> log -> client. A client that does not take a frame holds back the
  * reading of output (and so, through the full pipe, the command's writes), never anything else: signals, deadlines and the end are
  * still served. Input goes client -> command likewise, with one frame of buffer. When the command has ended, what the pipes still hold is
  * delivered and then the loop ends, even if somebody else kept a write end.
@@ -17,10 +17,11 @@
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
-enum { REQUEST_KILL = 1, REQUEST_STOP = 2 };
+enum { REQUEST_KILL = 1, REQUEST_STOP = 2, REQUEST_ATTACH = 3 };
 
 int request_pack_kill(int sig)
 {
@@ -32,19 +33,28 @@ int request_pack_stop(int64_t timeout)
     return REQUEST_STOP | (int)(MIN(timeout, 100000000) + 2) << 4;
 }
 
+int request_pack_attach(unsigned number)
+{
+    return REQUEST_ATTACH | (int)number << 4;
+}
+
 void session_init(struct session *s)
 {
-    *s = (struct session){.pidfd = -1, .sock = -1, .out = {-1, -1}, .master = -1, .in = -1, .client = -1, .signals = -1,
-                          .raw_out = -1, .stop_signal = SIGTERM, .stop_timeout = 10};
+    *s = (struct session){.pidfd = -1, .sock = -1, .out = {-1, -1}, .master = -1, .in = -1, .signals = -1, .raw_out = -1,
+                          .store_fd = -1, .stop_signal = SIGTERM, .stop_timeout = 10};
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        s->clients[i].sock = -1;
+    for (size_t i = 0; i < SOURCES_MAX; i++)
+        s->sources[i].fd = -1;
 }
 
 void session_done(struct session *s)
 {
-    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in, &s->client, &s->signals};
+    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in, &s->signals};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fd_close(take_fd(fds[i]));
+    clients_done(s);
     strv_free(s->stubs);
-    free(s->pending);
     free(s->input);
     session_init(s);
 }
@@ -142,37 +152,18 @@ int session_await(struct session *s)
 
 /* Output of the command. */
 
-static void drop_client(struct session *s)
+/* What goes to a plain descriptor, up to its limit. */
+static void give_raw(struct session *s, const char *data, size_t len)
 {
-    fd_close(take_fd(&s->client));
-    s->pending_len = 0;
-    if (s->client_owns)
-        pidfd_signal(s->pidfd, SIGKILL, 0);
-}
-
-static void to_client(struct session *s, enum frame type, const char *data, size_t len)
-{
-    if (s->client < 0)
+    if (s->raw_out < 0)
         return;
-    int r = frame_send(s->client, type, data, len, -1, MSG_DONTWAIT);
-    if (r == -EAGAIN) {
-        if (!s->pending)
-            s->pending = xmalloc(FRAME_MAX);
-        memcpy(s->pending, data, len);
-        s->pending_len = len;
-        s->pending_type = type;
-    } else if (r < 0) {
-        drop_client(s);
-    }
-}
-
-static void flush_pending(struct session *s)
-{
-    int r = frame_send(s->client, s->pending_type, s->pending, s->pending_len, -1, MSG_DONTWAIT);
-    if (r == 0)
-        s->pending_len = 0;
-    else if (r != -EAGAIN)
-        drop_client(s);
+    size_t n = s->raw_max ? MIN(len, s->raw_max) : len;
+    (void)!fd_write_all(s->raw_out, data, n);
+    if (!s->raw_max)
+        return;
+    s->raw_max -= n;
+    if (s->raw_max == 0)
+        s->raw_out = -1;
 }
 
 /* Moves what is there; false when the stream is at its end (or, ended: holds nothing more). */
@@ -184,112 +175,59 @@ static bool move_output(struct session *s, int fd, int stream, bool ended)
         return true;
     if (n <= 0)
         return n < 0 && errno == EAGAIN && !ended;
-    if (s->raw_out >= 0)
-        (void)!fd_write_all(s->raw_out, buf, (size_t)n);
+    give_raw(s, buf, (size_t)n);
     if (s->log)
         log_add(s->log, stream, buf, (size_t)n);
-    to_client(s, stream == 1 ? FRAME_STDOUT : FRAME_STDERR, buf, (size_t)n);
+    clients_send(s, stream == 1 ? FRAME_STDOUT : FRAME_STDERR, buf, (size_t)n);
     return true;
 }
 
-/* Input to the command. */
+/* Signals, timers and deadlines. The clock is the monotonic one: setting the time must not kill. */
 
-static int *input_fd(struct session *s)
-{
-    return s->master >= 0 ? &s->master : &s->in;
-}
-
-static void write_input(struct session *s)
-{
-    int fd = *input_fd(s);
-    ssize_t n = fd < 0 ? -1 : write(fd, s->input + s->input_at, s->input_len - s->input_at);
-    if (n > 0)
-        s->input_at += (size_t)n;
-    bool failed = n < 0 && (fd < 0 || (errno != EAGAIN && errno != EINTR));
-    if (failed || s->input_at == s->input_len)
-        s->input_len = s->input_at = 0;
-}
-
-static void take_input(struct session *s, const char *data, size_t len)
-{
-    if (!s->input)
-        s->input = xmalloc(FRAME_MAX);
-    memcpy(s->input, data, len);
-    s->input_len = len;
-    s->input_at = 0;
-    write_input(s);
-}
-
-/* The client's reader of one of our streams went away: so does ours, and the command gets its SIGPIPE. */
-static void close_stream(struct session *s, int stream)
-{
-    if (s->master >= 0)
-        pidfd_signal(s->pidfd, SIGHUP, 0);
-    else
-        fd_close(take_fd(&s->out[stream - 1]));
-}
-
-static void client_frame(struct session *s)
-{
-    char buf[FRAME_MAX];
-    enum frame type;
-    ssize_t n = frame_recv(s->client, &type, buf, NULL, MSG_DONTWAIT);
-    if (n == -EAGAIN)
-        return;
-    if (n < 0) {
-        drop_client(s);
-        return;
-    }
-    int number = 0;
-    memcpy(&number, buf, MIN((size_t)n, sizeof number));
-    switch (type) {
-    case FRAME_STDIN:
-        take_input(s, buf, (size_t)n);
-        break;
-    case FRAME_STDIN_END:
-        fd_close(take_fd(&s->in));
-        break;
-    case FRAME_RESIZE:
-        if (s->master >= 0 && n == sizeof s->size)
-            tty_set_size(s->master, (const struct winsize *)buf);
-        break;
-    case FRAME_SIGNAL:
-        pidfd_signal(s->pidfd, number, 0);
-        break;
-    case FRAME_STDOUT:
-    case FRAME_STDERR:
-        close_stream(s, type == FRAME_STDOUT ? 1 : 2);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Signals and deadlines. The clock is the monotonic one: setting the time must not kill. */
-
-static int64_t now_ms(void)
+int64_t session_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void begin_stop(struct session *s, int64_t timeout)
+void session_stop(struct session *s, int64_t timeout)
 {
+    s->stop_asked = true;
     if (timeout == TIMEOUT_OWN)
         timeout = s->stop_timeout;
     pidfd_signal(s->pidfd, timeout == 0 ? SIGKILL : s->stop_signal, 0);
-    int64_t deadline = now_ms() + timeout * 1000;
+    int64_t deadline = session_now() + timeout * 1000;
     if (timeout > 0 && (!s->deadline || deadline < s->deadline))
         s->deadline = deadline;
 }
 
+/* The client made the socket and waits on it: nothing of ours has to lie around for those who may come. */
+static void connect_client(struct session *s, unsigned number)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    auto_close int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/tmp/attach-%u", s->store_fd, number);
+    if (sock < 0 || s->store_fd < 0 || connect(sock, (struct sockaddr *)&address, sizeof address) < 0)
+        return;
+    client_add(s, take_fd(&sock), false);
+}
+
 static void request(struct session *s, int value)
 {
-    if ((value & 15) == REQUEST_KILL)
-        pidfd_signal(s->pidfd, value >> 4, 0);
-    else if ((value & 15) == REQUEST_STOP)
-        begin_stop(s, (value >> 4) - 2);
+    int argument = value >> 4;
+    switch (value & 15) {
+    case REQUEST_KILL:
+        s->stop_asked = s->stop_asked || argument == SIGKILL || argument == s->stop_signal;
+        pidfd_signal(s->pidfd, argument, 0);
+        break;
+    case REQUEST_STOP:
+        session_stop(s, argument - 2);
+        break;
+    case REQUEST_ATTACH:
+        connect_client(s, (unsigned)argument);
+        break;
+    }
 }
 
 static void take_signal(struct session *s)
@@ -300,40 +238,90 @@ static void take_signal(struct session *s)
     if ((int)info.ssi_signo == SIGRTMIN + REQUEST_SIGNAL_OFFSET)
         request(s, info.ssi_int);
     else
-        begin_stop(s, TIMEOUT_OWN);
+        session_stop(s, TIMEOUT_OWN);
 }
 
-static int poll_timeout(struct session *s, bool ended)
+void session_timer(struct session *s, int64_t at, void (*fire)(struct session *s, void *ctx), void *ctx)
 {
-    if (ended)
-        return 0;
-    if (!s->deadline)
-        return -1;
-    int64_t left = s->deadline - now_ms();
-    return left < 0 ? 0 : (int)MIN(left + 1, 3600000);
+    struct timer *place = NULL;
+    for (size_t i = 0; i < TIMERS_MAX; i++) {
+        struct timer *t = &s->timers[i];
+        bool same = t->fire == fire && t->ctx == ctx;
+        if (same || (!place && !t->at))
+            place = t;
+        if (same)
+            break;
+    }
+    if (place)
+        *place = (struct timer){at, fire, ctx};
 }
 
-static void check_deadline(struct session *s)
+void session_source(struct session *s, int fd, void (*ready)(struct session *s, void *ctx), void *ctx)
 {
-    if (s->deadline && now_ms() >= s->deadline) {
-        pidfd_signal(s->pidfd, SIGKILL, 0);
-        s->deadline = 0;
+    for (size_t i = 0; i < SOURCES_MAX; i++) {
+        struct source *q = &s->sources[i];
+        if (fd < 0 ? q->ready == ready && q->ctx == ctx : q->fd < 0) {
+            *q = (struct source){fd, ready, ctx};
+            return;
+        }
     }
 }
 
-enum { P_END, P_OUT, P_ERR, P_MASTER, P_CLIENT, P_SIGNALS, P_IN, P_COUNT };
-
-static void fill_poll(struct session *s, struct pollfd *p, bool ended)
+/* The moment at which something is to be done next, 0: never. */
+static int64_t next_time(const struct session *s)
 {
-    short output = s->pending_len ? 0 : POLLIN;
+    int64_t next = s->deadline;
+    for (size_t i = 0; i < TIMERS_MAX; i++)
+        if (s->timers[i].at && (!next || s->timers[i].at < next))
+            next = s->timers[i].at;
+    return next;
+}
+
+static int poll_timeout(const struct session *s, bool ended)
+{
+    if (ended)
+        return clients_stalled(s) ? -1 : 0;
+    int64_t next = next_time(s);
+    if (!next)
+        return -1;
+    int64_t left = next - session_now();
+    return left < 0 ? 0 : (int)MIN(left + 1, 3600000);
+}
+
+static void check_times(struct session *s)
+{
+    int64_t now = next_time(s) ? session_now() : 0;
+    if (s->deadline && now >= s->deadline) {
+        pidfd_signal(s->pidfd, SIGKILL, 0);
+        s->deadline = 0;
+    }
+    for (size_t i = 0; i < TIMERS_MAX; i++) {
+        struct timer t = s->timers[i];
+        if (!t.at || now < t.at)
+            continue;
+        s->timers[i].at = 0;
+        t.fire(s, t.ctx);
+    }
+}
+
+enum { P_END, P_OUT, P_ERR, P_MASTER, P_SIGNALS, P_IN, P_CLIENTS, P_SOURCES = P_CLIENTS + CLIENTS_MAX, P_COUNT = P_SOURCES + SOURCES_MAX };
+
+static void fill_poll(const struct session *s, struct pollfd *p, bool ended)
+{
+    short output = clients_stalled(s) ? 0 : POLLIN;
     short master = output | (s->input_len ? POLLOUT : 0);
     p[P_END] = (struct pollfd){ended ? -1 : s->pidfd, POLLIN, 0};
     p[P_OUT] = (struct pollfd){output ? s->out[0] : -1, output, 0};
     p[P_ERR] = (struct pollfd){output ? s->out[1] : -1, output, 0};
     p[P_MASTER] = (struct pollfd){master ? s->master : -1, master, 0};
-    p[P_CLIENT] = (struct pollfd){s->client, (s->input_len ? 0 : POLLIN) | (s->pending_len ? POLLOUT : 0), 0};
     p[P_SIGNALS] = (struct pollfd){s->signals, POLLIN, 0};
     p[P_IN] = (struct pollfd){s->input_len ? s->in : -1, POLLOUT, 0};
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        const struct client *c = &s->clients[i];
+        p[P_CLIENTS + i] = (struct pollfd){c->sock, (s->input_len ? 0 : POLLIN) | (c->pending_len ? POLLOUT : 0), 0};
+    }
+    for (size_t i = 0; i < SOURCES_MAX; i++)
+        p[P_SOURCES + i] = (struct pollfd){s->sources[i].fd, POLLIN, 0};
 }
 
 static void serve_output(struct session *s, const struct pollfd *p, bool ended)
@@ -342,30 +330,42 @@ static void serve_output(struct session *s, const struct pollfd *p, bool ended)
     int *fds[] = {&s->out[0], &s->out[1], &s->master};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         bool ready = p[P_OUT + i].revents & (POLLIN | POLLHUP | POLLERR);
-        if (*fds[i] < 0 || s->pending_len || (!ready && !ended))
+        if (*fds[i] < 0 || clients_stalled(s) || (!ready && !ended))
             continue;
         if (!move_output(s, *fds[i], streams[i], ended))
             fd_close(take_fd(fds[i]));
     }
 }
 
+static void serve_clients(struct session *s, const struct pollfd *p)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+        short got = p[i].revents;
+        if (c->sock >= 0 && p[i].fd == c->sock && (got & POLLOUT) && c->pending_len)
+            client_flush(s, c);
+        if (c->sock >= 0 && p[i].fd == c->sock && (got & (POLLIN | POLLHUP | POLLERR)) && !s->input_len)
+            client_receive(s, c);
+    }
+}
+
 static void serve(struct session *s, const struct pollfd *p, bool ended)
 {
     serve_output(s, p, ended);
-    if (s->client >= 0 && (p[P_CLIENT].revents & POLLOUT) && s->pending_len)
-        flush_pending(s);
-    if (s->client >= 0 && (p[P_CLIENT].revents & (POLLIN | POLLHUP | POLLERR)) && !s->input_len)
-        client_frame(s);
+    serve_clients(s, p + P_CLIENTS);
     if (p[P_SIGNALS].revents)
         take_signal(s);
     if ((p[P_IN].revents || (p[P_MASTER].revents & POLLOUT)) && s->input_len)
-        write_input(s);
-    check_deadline(s);
+        session_write_input(s);
+    for (size_t i = 0; i < SOURCES_MAX; i++)
+        if (p[P_SOURCES + i].revents && s->sources[i].fd == p[P_SOURCES + i].fd)
+            s->sources[i].ready(s, s->sources[i].ctx);
+    check_times(s);
 }
 
 static bool drained(const struct session *s)
 {
-    return s->out[0] < 0 && s->out[1] < 0 && s->master < 0 && !s->pending_len;
+    return s->out[0] < 0 && s->out[1] < 0 && s->master < 0 && !clients_stalled(s);
 }
 
 int session_loop(struct session *s)
@@ -375,7 +375,7 @@ int session_loop(struct session *s)
     while (!ended || !drained(s)) {
         struct pollfd p[P_COUNT];
         fill_poll(s, p, ended);
-        if (poll(p, P_COUNT, s->pending_len && ended ? -1 : poll_timeout(s, ended)) < 0 && errno != EINTR)
+        if (poll(p, P_COUNT, poll_timeout(s, ended)) < 0 && errno != EINTR)
             break;
         serve(s, p, ended);
         if (p[P_END].revents) {
@@ -383,5 +383,20 @@ int session_loop(struct session *s)
             ended = true;
         }
     }
+    fd_close(take_fd(&s->pidfd));
+    fd_close(take_fd(&s->in));
+    s->deadline = 0;
     return proc_exit_code(status);
+}
+
+void session_idle(struct session *s, int64_t ms)
+{
+    int64_t end = session_now() + ms;
+    while (!s->stop_asked && session_now() < end) {
+        struct pollfd p[P_COUNT];
+        fill_poll(s, p, false);
+        if (poll(p, P_COUNT, (int)MIN(end - session_now() + 1, 3600000)) < 0 && errno != EINTR)
+            break;
+        serve(s, p, false);
+    }
 }

@@ -13,7 +13,35 @@
 enum { REQUEST_SIGNAL_OFFSET = 1 }; /* SIGRTMIN + 1 */
 enum { TIMEOUT_OWN = -2, TIMEOUT_NONE = -1 };
 int request_pack_kill(int sig);
-int request_pack_stop(int64_t timeout); /* seconds, TIMEOUT_NONE, TIMEOUT_OWN */
+int request_pack_stop(int64_t timeout);  /* seconds, TIMEOUT_NONE, TIMEOUT_OWN */
+int request_pack_attach(unsigned number); /* connect to tmp/attach-<number>; below ATTACH_NUMBERS */
+enum { ATTACH_NUMBERS = 1 << 24 };
+
+enum { CLIENTS_MAX = 16, TIMERS_MAX = 4, SOURCES_MAX = 4 };
+
+/* Somebody who reads the output and may write the input. */
+struct client {
+    int sock;   /* -1: free place */
+    bool owner; /* the container dies with it (attached run) */
+    /* a frame that it could not take yet; all output waits for it */
+    enum frame pending_type;
+    size_t pending_len;
+    char *pending; /* FRAME_MAX bytes */
+};
+
+struct session;
+/* Called once when its time (monotonic ms) has come. */
+struct timer {
+    int64_t at; /* 0: off */
+    void (*fire)(struct session *s, void *ctx);
+    void *ctx;
+};
+/* A further descriptor to look after. */
+struct source {
+    int fd; /* -1: free place */
+    void (*ready)(struct session *s, void *ctx);
+    void *ctx;
+};
 
 struct session {
     pid_t pid;   /* the CHILD; 0: not started */
@@ -22,23 +50,23 @@ struct session {
     int out[2];  /* read ends of stdout and stderr; -1 with a tty or when at their end */
     int master;  /* the pty, or -1 */
     int in;      /* write end of a relayed stdin, or -1 */
-    int client;  /* frames to the STARTER, or -1 */
-    bool client_owns; /* the container dies with its client (attached run) */
     int signals; /* signalfd, or -1 */
-    int raw_out; /* output is written here as it is (build steps), or -1 */
+    int raw_out; /* output is written here as it is (build steps, health checks), or -1 */
+    size_t raw_max; /* at most so many bytes of it; 0: all */
     struct log_writer *log; /* or NULL */
     struct winsize size;    /* of the client's terminal; ws_row 0: unknown */
     char **stubs;           /* reported by the CHILD */
+    struct client clients[CLIENTS_MAX];
+    struct timer timers[TIMERS_MAX];
+    struct source sources[SOURCES_MAX];
+    int store_fd;           /* where attach sockets are, or -1 */
 
     int stop_signal;        /* what a graceful stop sends */
     int64_t stop_timeout;   /* seconds */
+    bool stop_asked;        /* the end was wanted: no restart */
     int64_t deadline;       /* monotonic ms at which SIGKILL follows, 0: none */
 
-    /* a frame that the client could not take yet; output waits for it */
-    enum frame pending_type;
-    size_t pending_len;
-    char *pending;          /* FRAME_MAX bytes */
-    /* input that the command could not take yet; the client's frames wait for it */
+    /* input that the command could not take yet; the clients' frames wait for it */
     size_t input_len, input_at;
     char *input;            /* FRAME_MAX bytes */
 };
@@ -52,5 +80,29 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
 int session_await(struct session *s);
 /* Runs the streams until the command has ended and its output is drained; returns the exit code (0..255). */
 int session_loop(struct session *s);
+/* Without a command: serves clients, signals, timers and sources for ms or until an end is asked for. */
+void session_idle(struct session *s, int64_t ms);
+int64_t session_now(void); /* monotonic ms */
+/* Sets a timer (a free place, or the one with the same fire and ctx); at 0 turns it off. */
+void session_timer(struct session *s, int64_t at, void (*fire)(struct session *s, void *ctx), void *ctx);
+/* Adds a source, or with fd -1 removes the one with the same ready and ctx. */
+void session_source(struct session *s, int fd, void (*ready)(struct session *s, void *ctx), void *ctx);
+/* A graceful stop: the stop signal, then after timeout seconds SIGKILL. */
+void session_stop(struct session *s, int64_t timeout);
+
+/* Moves what a client sent on to the command (session-client.c). */
+void session_write_input(struct session *s);
+
+/* session-client.c */
+void client_add(struct session *s, int sock, bool owner); /* takes sock */
+void clients_done(struct session *s);
+/* Gives a frame to all; one that cannot take it now gets it later (clients_stalled). */
+void clients_send(struct session *s, enum frame type, const void *data, size_t len);
+/* The last frame. */
+void clients_finish(struct session *s, int code);
+bool clients_stalled(const struct session *s);
+void client_flush(struct session *s, struct client *c);
+/* Takes one frame of a client. */
+void client_receive(struct session *s, struct client *c);
 
 #endif

@@ -168,8 +168,7 @@ void supervise(struct launch *l)
     }
     frame_send(l->sock, FRAME_STARTED, NULL, 0, -1, 0);
     if (l->attached) {
-        s.client = l->sock;
-        s.client_owns = true;
+        client_add(&s, take_fd(&l->sock), true);
     } else {
         fd_close(take_fd(&l->sock));
     }
@@ -178,7 +177,6 @@ void supervise(struct launch *l)
     write_exit(alive, &record, code, "");
     clean_up(l, trash);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
-    if (s.client >= 0)
-        frame_send(s.client, FRAME_EXIT, &code, sizeof code, -1, 0);
+    clients_finish(&s, code);
     finish(l, trash);
 }
