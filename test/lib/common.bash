@@ -59,10 +59,10 @@ remove_all() {
 build_image() {
     local name=$1 context
     shift
-    context=$(mktemp -d "$BATS_TEST_TMPDIR/context.XXXX")
+    context=$(mktemp -d "$TMPDIR/context.XXXX")
     cat >"$context/Dockerfile"
-    whelk build "$@" -t "$name" "$context" 2>"$BATS_TEST_TMPDIR/build.log" || {
-        cat "$BATS_TEST_TMPDIR/build.log" >&2
+    whelk build "$@" -t "$name" "$context" 2>"$context.log" || {
+        cat "$context.log" >&2
         return 1
     }
 }
@@ -76,6 +76,25 @@ supervisor_pid() {
 }
 container_pid() {
     inspect_field "$1" .State.Pid
+}
+
+# --- background jobs
+#
+# Never "wait" without a pid: it would wait for bats' own watchdog. Start with "in_background COMMAND...", then "wait_all".
+
+jobs_pids=()
+in_background() {
+    # bats holds its output open on 3 until all who have it are gone.
+    "$@" 3>&- </dev/null &
+    jobs_pids+=("$!")
+}
+wait_all() {
+    local pid failed=0
+    for pid in "${jobs_pids[@]}"; do
+        wait "$pid" || failed=$?
+    done
+    jobs_pids=()
+    return "$failed"
 }
 
 # --- waiting
@@ -204,7 +223,8 @@ no_orphans() {
 }
 
 store_entries() { # SUBDIRECTORY
-    [ ! -d "$STORE/$1" ] || find "$STORE/$1" -mindepth 1 -maxdepth 1
+    # Names with a dot are locks, which stay.
+    [ ! -d "$STORE/$1" ] || find "$STORE/$1" -mindepth 1 -maxdepth 1 ! -name '.*'
 }
 
 # After "whelk rm -af": no process, no mount, no container, nothing half-done.

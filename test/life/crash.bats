@@ -40,22 +40,22 @@ kill_at_random() {
     wait "$pid" 2>/dev/null || :
 }
 
-# What ps says is so: what it calls running has a process, what it lists can be inspected.
+# What ps says is so: what it calls running has a supervisor, and what it lists can be inspected. Containers come and go
+# meanwhile: only what ps still says afterwards counts.
 ps_is_right() {
     local id pid
     for id in $(whelk ps -q --no-trunc); do
-        pid=$(whelk inspect "$id" 2>/dev/null | jq -r '.[0] | select(.State.Status == "running") | .State.Pid') || :
-        # It may have ended since.
-        [ -z "$pid" ] || [ -e "/proc/$pid" ] || ! whelk ps -q --no-trunc | grep -q "$id" || {
+        pid=$(whelk inspect "$id" 2>/dev/null | jq -r '.[0].State | select(.Status == "running") | .SupervisorPid') || :
+        if [ -n "$pid" ] && [ ! -e "/proc/$pid" ] && whelk ps -q --no-trunc | grep -q "$id"; then
             echo "ps says that $id runs; there is no process $pid" >&2
             return 1
-        }
+        fi
     done
     for id in $(whelk ps -aq --no-trunc); do
-        whelk inspect "$id" >/dev/null 2>&1 || ! whelk ps -aq --no-trunc | grep -q "$id" || {
+        if ! whelk inspect "$id" >/dev/null 2>&1 && whelk ps -aq --no-trunc | grep -q "$id"; then
             echo "ps lists $id, inspect does not know it" >&2
             return 1
-        }
+        fi
     done
 }
 
@@ -103,7 +103,7 @@ nothing_is_left() {
     # Nothing is running, so nothing may be listed; the next command that changes the store takes the records away.
     wait_for 10 no_orphans
     assert_equal "$(whelk ps -aq)" ""
-    next_command_works
+    whelk rm -af # changes the store, though there is nothing to remove
     no_containers_left
 }
 
@@ -173,10 +173,10 @@ remove_running() {
     n=$(rounds 10)
     for ((i = 0; i < n; i++)); do
         for j in 1 2 3 4; do
-            kill_at_random 60 "$WHELK" run --rm base sleep 0.02 &
-            kill_at_random 60 "$WHELK" run -d base sleep 300 &
+            in_background kill_at_random 60 "$WHELK" run --rm base sleep 0.02
+            in_background kill_at_random 60 "$WHELK" run -d base sleep 300
         done
-        wait
+        wait_all
         ps_is_right
         whelk rm -af >/dev/null
         next_command_works
