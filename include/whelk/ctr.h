@@ -13,10 +13,13 @@
 
 /* One mount of a container. */
 struct ctr_mount {
-    char *type;    /* "bind", "volume", "tmpfs" */
-    char *source;  /* absolute host path of a bind, name of a volume */
+    char *type;    /* "bind", "volume", "tmpfs", "image" */
+    char *source;  /* absolute host path of a bind, name of a volume, name of an image */
     char *target;  /* absolute, inside */
     char **options; /* "ro", "noexec", "rslave", ... as resolved */
+    char *subpath;  /* of a volume: the directory in it, or NULL */
+    char **layers;  /* of an image: keys, bottom first */
+    bool anonymous; /* the volume was made for a container that gave it no name */
 };
 extern const struct rec_type ctr_mount_rec;
 
@@ -46,6 +49,12 @@ struct ctr {
     char *stop_signal;                   /* "SIGTERM" */
     int64_t stop_timeout;                /* seconds, -1 for ever */
     struct rec_list mounts;              /* struct ctr_mount */
+    char *restart;                       /* "no", "always", "on-failure", "unless-stopped" */
+    int64_t restart_max;                 /* tries of on-failure; 0: no limit */
+    char **health_cmd;                   /* "CMD-SHELL" text, or "CMD" words; NULL: none */
+    int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns */
+    int64_t health_retries;
+    char *health_on_failure;             /* "none", "kill", "restart", "stop" */
     char **exposed_ports;
     char *cid_file;                      /* removed with the container */
     char **create_command;               /* argv, for inspect */
@@ -77,7 +86,7 @@ int ctr_remove(const struct store *s, const char *id);
 int ctr_retire(const struct store *s, const char *id, char ret_trash[80]);
 void ctr_delete_retired(const struct store *s, const char *trash);
 
-enum ctr_status { CTR_CREATED, CTR_RUNNING, CTR_EXITED, CTR_ELSEWHERE /* runs on another host: shared home */ };
+enum ctr_status { CTR_CREATED, CTR_RUNNING, CTR_RESTARTING /* its supervisor waits to start it again */, CTR_EXITED, CTR_ELSEWHERE /* runs on another host: shared home */ };
 
 /* The live record, published by the supervisor when the command runs. */
 struct ctr_live {
@@ -86,6 +95,7 @@ struct ctr_live {
     int64_t pid;            /* of the container's init, in the host's pid namespace */
     int64_t pid_start;      /* its start time in ticks: pids come again (H12) */
     int64_t started;        /* ns */
+    int64_t restarts;       /* how often the restart policy started it again */
 };
 extern const struct rec_type ctr_live_rec;
 void ctr_live_done(struct ctr_live *l);
@@ -101,13 +111,34 @@ struct ctr_state {
     char error[160];    /* why it could not start, or "" */
 };
 int ctr_state(const struct store *s, const char *id, struct ctr_state *ret);
+/* Has it a supervisor here? */
+static inline bool ctr_is_up(const struct ctr_state *st)
+{
+    return st->status == CTR_RUNNING || st->status == CTR_RESTARTING;
+}
 int ctr_live_load(const struct store *s, const char *id, struct ctr_live *ret); /* -ENOENT without text */
 const char *ctr_status_name(enum ctr_status st); /* "created", "running", "exited" */
+
+/* What the health checks of the current run found: health.json. */
+struct health_result {
+    int64_t started, finished; /* ns */
+    int64_t exit_code;
+    char *output;
+};
+struct ctr_health {
+    struct rec_head head;
+    char *status; /* "starting", "healthy", "unhealthy" */
+    int64_t failing_streak;
+    struct rec_list log; /* struct health_result, the last five */
+};
+extern const struct rec_type health_result_rec, ctr_health_rec;
+int ctr_health_load(const struct store *s, const char *id, struct ctr_health *ret); /* -ENOENT without text */
 
 /* The exit record in alive. The supervisor opens alive once for writing and keeps it. */
 struct exit_record {
     int64_t generation, started, finished; /* finished 0: not yet */
     int exit_code;
+    bool restarting; /* the restart policy will start it again */
     char error[160];
 };
 int exit_record_write(int alive_fd, const struct exit_record *r); /* one pwrite of one block */

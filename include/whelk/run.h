@@ -18,7 +18,13 @@ struct run_options {
     bool no_sig_proxy;
     char *name, *workdir, *user, *entrypoint, *hostname, *network, *cidfile, *pull, *stop_signal;
     int64_t stop_timeout;
+    char *restart, *health_cmd, *health_on_failure, *detach_keys;
+    int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */
+    int64_t health_retries;                                                              /* -1: not given */
+    bool no_healthcheck, replace;
+    char *image_volume;
     char **env, **env_files, **volumes, **cap_add, **cap_drop, **security_opts, **labels, **tmpfs;
+    char **mounts, **volumes_from;
 };
 
 /* The pure final record out of image, options and words; reads only env files. create_command may be NULL. The error names the flag. */
@@ -36,10 +42,18 @@ struct launch_options {
     bool attach;    /* relay streams and wait; else return when started */
     bool stdin_open; /* attach stdin too */
     bool sig_proxy;
+    const char *detach_keys; /* NULL: the usual */
 };
 /* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and returns the exit code
  * (0..255). Errors of the start carry the status 125, 126 or 127. */
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o);
+
+struct attach_options {
+    bool no_stdin, sig_proxy;
+    const char *detach_keys; /* NULL: "ctrl-p,ctrl-q"; "": none */
+};
+/* Joins the streams of a running container's first process until it ends: its exit code; 0 after the detach keys. */
+int run_attach(const struct store *s, const struct ctr *c, const struct attach_options *o);
 
 /* Sends sig to the container's first process through its supervisor; asked: the death is wanted (restart policies). -ESRCH with text
  * "container X is not running". */

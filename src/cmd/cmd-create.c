@@ -9,7 +9,7 @@ static const struct opt create_table[] = {RUN_OPTION_ROWS(struct create_opts), O
 
 static void defaults(void *opts)
 {
-    ((struct create_opts *)opts)->run.stop_timeout = 10;
+    run_option_defaults(&((struct create_opts *)opts)->run);
 }
 
 static int run(void *opts, char **args)

@@ -30,7 +30,7 @@ static int newest_first(const void *a, const void *b)
 /* A dead --rm container is only waiting to be swept (RUNTIME, life and death 5). */
 static bool shown(const struct row *r, bool all)
 {
-    if (r->state.status == CTR_RUNNING || r->state.status == CTR_ELSEWHERE)
+    if (ctr_is_up(&r->state) || r->state.status == CTR_ELSEWHERE)
         return true;
     return all && !(r->c.auto_remove && r->state.status == CTR_EXITED);
 }
@@ -46,7 +46,7 @@ static int load_rows(const struct store *s, bool all, struct row **ret, size_t *
     strv_foreach (id, ids) {
         struct row row = {0};
         /* The state first: most are not shown without --all, and a record that went meanwhile is no error. */
-        if (ctr_state(s, id, &row.state) < 0 || (!all && row.state.status != CTR_RUNNING && row.state.status != CTR_ELSEWHERE))
+        if (ctr_state(s, id, &row.state) < 0 || (!all && !ctr_is_up(&row.state) && row.state.status != CTR_ELSEWHERE))
             continue;
         r = ctr_load(s, id, &row.c);
         if (r < 0 && r != -ENOENT)
@@ -77,6 +77,8 @@ static char *status_cell(const struct ctr_state *st, int64_t now)
     switch (st->status) {
     case CTR_RUNNING:
         return xasprintf("Up %s", time_ago(now - st->started, ago));
+    case CTR_RESTARTING:
+        return xasprintf("Restarting (%d) %s ago", st->exit_code, time_ago(now - st->finished, ago));
     case CTR_ELSEWHERE:
         return xstrdup("Up on another host");
     case CTR_EXITED:

@@ -9,6 +9,8 @@ struct run_opts {
 static const struct opt run_table[] = {
     RUN_OPTION_ROWS(struct run_opts),
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
+    {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
+     .help = "keys that leave the terminal: letters and ctrl-X, comma-separated; empty: none", .def = "ctrl-p,ctrl-q"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
     OPT_END,
 };
@@ -17,7 +19,7 @@ static void defaults(void *opts)
 {
     struct run_opts *o = opts;
     o->sig_proxy = true;
-    o->run.stop_timeout = 10;
+    run_option_defaults(&o->run);
 }
 
 static int run(void *opts, char **args)
@@ -34,7 +36,7 @@ static int run(void *opts, char **args)
     r = make_container(s, &o->run, args, &c);
     if (r < 0)
         return r;
-    struct launch_options launch = {.attach = !o->detach, .stdin_open = true, .sig_proxy = o->sig_proxy};
+    struct launch_options launch = {.attach = !o->detach, .stdin_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->run.detach_keys};
     r = run_start(s, &c, &launch);
     if (r == 0 && o->detach)
         printf("%s\n", c.id);

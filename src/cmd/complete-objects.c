@@ -79,7 +79,7 @@ static int add_containers_if(bool running, char ***names)
     strv_foreach (id, ids) {
         struct ctr c = {0};
         struct ctr_state state;
-        bool wanted = ctr_state(s, id, &state) == 0 && (!running || state.status == CTR_RUNNING);
+        bool wanted = ctr_state(s, id, &state) == 0 && (!running || ctr_is_up(&state));
         if (wanted && ctr_load(s, id, &c) == 0)
             strv_add(names, c.name);
         ctr_done(&c);

@@ -74,11 +74,31 @@ static int from_image(struct store *s, const struct run_options *o, char **args,
     return r;
 }
 
+void run_option_defaults(struct run_options *o)
+{
+    o->stop_timeout = 10;
+    o->health_interval = o->health_timeout = o->health_start_period = o->health_start_interval = o->health_retries = -1;
+}
+
+/* --replace: like rm -f NAME before. */
+static int remove_namesake(struct store *s, const char *name)
+{
+    auto_free char *id = NULL;
+    int r = ctr_find(s, name, &id);
+    if (r == 0)
+        r = run_remove(s, id, true, 0);
+    return r == -ENOENT ? 0 : r;
+}
+
 int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret)
 {
     int r = check_image_word(args[0]);
     if (r == 0)
         r = check_pull(o->pull, args[0]);
+    if (r == 0 && o->replace && !o->name)
+        r = err_set(-EINVAL, "--replace needs --name: it removes the container that has the name");
+    if (r == 0 && o->replace)
+        r = remove_namesake(s, o->name);
     if (r == 0 && o->cidfile)
         r = make_cidfile(o->cidfile);
     if (r < 0)

@@ -20,6 +20,21 @@
      .help = "set a variable; NAME alone takes it from here, NAME* all that begin so"},                                \
     {"env-file", 0, OPT_LIST, OPT(type, run.env_files), .arg = "FILE", .help = "read variables from a file, one a line", \
      .complete = COMPLETE_FILE},                                                                                       \
+    {"health-cmd", 0, OPT_STR, OPT(type, run.health_cmd), .arg = "COMMAND",                                            \
+     .help = "check the container's health with this: for a shell, a JSON array of words, or none"},                   \
+    {"health-interval", 0, OPT_DURATION, OPT(type, run.health_interval), .arg = "TIME", .help = "time between checks", \
+     .def = "30s"},                                                                                                    \
+    {"health-on-failure", 0, OPT_STR, OPT(type, run.health_on_failure), .arg = "ACTION",                               \
+     .help = "what to do when it becomes unhealthy: none, kill, restart or stop", .def = "none",                       \
+     .complete = COMPLETE_WORDS, .words = "none kill restart stop"},                                                   \
+    {"health-retries", 0, OPT_INT, OPT(type, run.health_retries), .arg = "TIMES",                                      \
+     .help = "failures in a row that make it unhealthy", .def = "3"},                                                  \
+    {"health-start-interval", 0, OPT_DURATION, OPT(type, run.health_start_interval), .arg = "TIME",                    \
+     .help = "time between checks in the start period", .def = "5s"},                                                  \
+    {"health-start-period", 0, OPT_DURATION, OPT(type, run.health_start_period), .arg = "TIME",                        \
+     .help = "how long failures do not count after the start", .def = "0s"},                                           \
+    {"health-timeout", 0, OPT_DURATION, OPT(type, run.health_timeout), .arg = "TIME", .help = "a check that takes longer has failed", \
+     .def = "30s"},                                                                                                    \
     {"hostname", 'h', OPT_STR, OPT(type, run.hostname), .arg = "NAME", .help = "the container's host name",            \
      .def = "the first 12 digits of its id"},                                                                          \
     {"init", 0, OPT_BOOL, OPT(type, run.init), .help = "run a small init as process 1 that reaps and forwards signals"}, \
@@ -29,12 +44,17 @@
     {"net|network", 0, OPT_STR, OPT(type, run.network), .arg = "MODE",                                                 \
      .help = "private (own, with loopback only), none, or host", .def = "private", .complete = COMPLETE_WORDS,         \
      .words = "private none host"},                                                                                    \
+    {"no-healthcheck", 0, OPT_BOOL, OPT(type, run.no_healthcheck), .help = "do without the image's health check"},      \
     {"privileged", 0, OPT_BOOL, OPT(type, run.privileged),                                                             \
      .help = "all capabilities, devices and paths that the user himself has; never more than those"},                  \
     {"pull", 0, OPT_STR, OPT(type, run.pull), .arg = "POLICY", .help = "when to pull the image: missing or never",     \
      .def = "missing", .complete = COMPLETE_WORDS, .words = "missing never"},                                          \
     {"read-only", 0, OPT_BOOL, OPT(type, run.read_only),                                                               \
      .help = "make the root file system read-only, with a tmpfs at /run, /tmp and /var/tmp"},                          \
+    {"replace", 0, OPT_BOOL, OPT(type, run.replace), .help = "remove a container of the same name first"},             \
+    {"restart", 0, OPT_STR, OPT(type, run.restart), .arg = "POLICY",                                                   \
+     .help = "start it again when it ends: no, always, unless-stopped, on-failure[:TIMES]", .def = "no",               \
+     .complete = COMPLETE_WORDS, .words = "no always unless-stopped on-failure"},                                      \
     {"rm", 0, OPT_BOOL, OPT(type, run.rm), .help = "remove the container when it has ended"},                          \
     {"security-opt", 0, OPT_LIST, OPT(type, run.security_opts), .arg = "OPTION",                                       \
      .help = "no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL", .complete = COMPLETE_WORDS,             \
@@ -52,6 +72,8 @@
     {"workdir", 'w', OPT_STR, OPT(type, run.workdir), .arg = "DIR", .help = "working directory, made if missing",      \
      .def = "the image's WORKDIR"}
 
+/* What the options are when they are not given. */
+void run_option_defaults(struct run_options *o);
 /* Finds the image, makes and publishes the container's record, writes the cid file. args: IMAGE [COMMAND...]. On success *ret is the caller's
  * (ctr_done). */
 int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret);

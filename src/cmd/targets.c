@@ -21,7 +21,7 @@ int cmd_targets(const struct store *s, bool all, bool running, char *const *args
     auto_strv char **wanted = NULL;
     strv_foreach (id, ids) {
         struct ctr_state state;
-        if (ctr_state(s, id, &state) == 0 && (!running || state.status == CTR_RUNNING))
+        if (ctr_state(s, id, &state) == 0 && (!running || ctr_is_up(&state)))
             strv_add(&wanted, id);
     }
     *ret = take_ptr(&wanted);

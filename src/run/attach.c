@@ -4,6 +4,8 @@
  * (RUNTIME, processes 3). */
 #include "launch.h"
 
+#include "detach.h"
+
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/proc.h"
@@ -11,10 +13,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 
 int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
 {
@@ -37,7 +41,8 @@ int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
     return 0;
 }
 
-/* All that can be forwarded but those that speak of this process itself (CV-81). */
+/* All that can be forwarded but those that speak of this process itself (CV-81). Not while keys are read from a terminal in raw mode: there ^C is a
+ * key like others, and a signal is meant for this process (R-006). */
 static void forwarded_signals(sigset_t *set, bool proxy)
 {
     static const int never[] = {SIGCHLD, SIGPIPE, SIGURG, SIGSTOP, SIGKILL, SIGTSTP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
@@ -52,8 +57,14 @@ static void forwarded_signals(sigset_t *set, bool proxy)
 struct relay {
     const struct attach *a;
     int signals;
-    bool stdin_open;
+    bool stdin_open, raw, detached;
+    struct detach_keys keys;
     int code;
+    /* what was read from stdin and the session does not take yet: meanwhile its output is still served, or both would wait for each other */
+    enum frame held_type;
+    bool held;
+    size_t held_len;
+    char held_data[FRAME_MAX];
 };
 
 static void send_size(struct relay *r)
@@ -75,19 +86,40 @@ static void take_signal(struct relay *r)
         frame_send(r->a->sock, FRAME_SIGNAL, &sig, sizeof sig, -1, 0);
 }
 
-/* One piece of the own stdin. The socket blocks when the command does not read: then so do we. */
+static void flush_held(struct relay *r)
+{
+    int e = frame_send(r->a->sock, r->held_type, r->held_data, r->held_len, -1, MSG_DONTWAIT);
+    r->held = e == -EAGAIN;
+}
+
+static void hold(struct relay *r, enum frame type, size_t len)
+{
+    r->held_type = type;
+    r->held_len = len;
+    flush_held(r);
+}
+
+/* One piece of the own stdin. */
 static void take_stdin(struct relay *r)
 {
-    char buf[FRAME_MAX];
+    char buf[FRAME_MAX - DETACH_MAX];
     ssize_t n = read(STDIN_FILENO, buf, sizeof buf);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (n > 0) {
-        frame_send(r->a->sock, FRAME_STDIN, buf, (size_t)n, -1, 0);
+    if (n <= 0) {
+        r->stdin_open = false;
+        hold(r, FRAME_STDIN_END, 0);
         return;
     }
-    frame_send(r->a->sock, FRAME_STDIN_END, NULL, 0, -1, 0);
-    r->stdin_open = false;
+    size_t len = (size_t)n;
+    if (r->raw)
+        r->detached = detach_feed(&r->keys, buf, len, r->held_data, &len);
+    else
+        memcpy(r->held_data, buf, len);
+    if (len)
+        hold(r, FRAME_STDIN, len);
+    if (r->detached)
+        frame_send(r->a->sock, FRAME_DETACH, NULL, 0, -1, 0);
 }
 
 /* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE (CV-15). */
@@ -115,37 +147,126 @@ static bool take_frame(struct relay *r)
     return type != FRAME_EXIT;
 }
 
-/* False at the end of the session. */
+/* False at the end of the session, or when its keys have been typed. */
 static bool serve(struct relay *r, const struct pollfd *p)
 {
     if (p[1].revents)
         take_signal(r);
-    if (p[0].revents && !take_frame(r))
+    if ((p[0].revents & POLLOUT) && r->held)
+        flush_held(r);
+    if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !take_frame(r))
         return false;
     if (p[2].revents)
         take_stdin(r);
-    return true;
+    return !r->detached;
+}
+
+static void relay_loop(struct relay *r)
+{
+    for (bool more = true; more;) {
+        struct pollfd p[] = {{r->a->sock, r->held ? POLLIN | POLLOUT : POLLIN, 0},
+                             {r->signals, POLLIN, 0},
+                             {r->stdin_open && !r->held ? STDIN_FILENO : -1, POLLIN, 0}};
+        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+            break;
+        more = serve(r, p);
+    }
 }
 
 int attach_relay(const struct attach *a)
 {
     sigset_t set, before;
     struct relay r = {.a = a, .stdin_open = a->read_stdin, .code = -1};
-    forwarded_signals(&set, a->sig_proxy);
+    int error = detach_parse(a->detach_keys, &r.keys);
+    if (error < 0)
+        return error;
+    r.raw = a->tty && a->read_stdin && isatty(STDIN_FILENO);
+    forwarded_signals(&set, a->sig_proxy && !r.raw);
     sigprocmask(SIG_BLOCK, &set, &before);
     auto_close int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     r.signals = signals;
-    if (a->tty && isatty(STDIN_FILENO))
+    if (r.raw)
         tty_raw(STDIN_FILENO);
-    for (bool more = true; more;) {
-        struct pollfd p[] = {{a->sock, POLLIN, 0}, {signals, POLLIN, 0}, {r.stdin_open ? STDIN_FILENO : -1, POLLIN, 0}};
-        if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
-            break;
-        more = serve(&r, p);
-    }
+    if (a->send_size)
+        send_size(&r);
+    relay_loop(&r);
     tty_restore();
     sigprocmask(SIG_SETMASK, &before, NULL);
+    if (r.detached)
+        return 0;
     if (r.code < 0)
         return err_with_status(err_set(-ECHILD, "the supervisor was lost; the container was killed with it"), 137);
     return r.code;
+}
+
+/* A socket in the store's tmp/ under a random number. The caller holds the store, so that nobody sweeps it. */
+static int listen_random(const struct store *s, unsigned *ret_number)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    auto_close int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (sock < 0)
+        return err_sys("cannot make a socket");
+    for (int tries = 0; tries < 100; tries++) {
+        unsigned number = 0;
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+            break;
+        number %= ATTACH_NUMBERS;
+        snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/tmp/attach-%u", s->fd, number);
+        if (bind(sock, (struct sockaddr *)&address, sizeof address) == 0 && listen(sock, 1) == 0) {
+            *ret_number = number;
+            return take_fd(&sock);
+        }
+        if (errno != EADDRINUSE)
+            break;
+    }
+    return err_sys("cannot make a socket in %s/tmp", s->path);
+}
+
+/* Asks the supervisor to connect, and waits for that or for its end. */
+static int accept_supervisor(int listener, unsigned number, int supervisor)
+{
+    struct pollfd p[] = {{listener, POLLIN, 0}, {supervisor, POLLIN, 0}};
+    int r = pidfd_signal(supervisor, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_attach(number));
+    if (r < 0)
+        return r;
+    while (poll(p, ARRAY_LEN(p), -1) < 0 && errno == EINTR)
+        ;
+    if (!(p[0].revents & POLLIN))
+        return -ESRCH;
+    int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    return sock < 0 ? err_sys("cannot take the supervisor's connection") : sock;
+}
+
+static int connect_to(const struct store *s, const char *id)
+{
+    auto_close int hold_fd = -1, supervisor = -1;
+    unsigned number = 0;
+    int r = store_hold(s, &hold_fd);
+    if (r == 0)
+        r = supervisor_pidfd(s, id, &supervisor);
+    if (r < 0)
+        return r;
+    auto_close int listener = listen_random(s, &number);
+    if (listener < 0)
+        return listener;
+    r = accept_supervisor(listener, number, supervisor);
+    auto_free char *path = xasprintf("tmp/attach-%u", number);
+    unlinkat(s->fd, path, 0);
+    return r;
+}
+
+int run_attach(const struct store *s, const struct ctr *c, const struct attach_options *o)
+{
+    struct detach_keys keys;
+    int r = detach_parse(o->detach_keys, &keys);
+    if (r < 0)
+        return r;
+    auto_close int sock = connect_to(s, c->id);
+    if (sock == -ESRCH)
+        return err_set(sock, "container %s is not running; start it first: whelk start %s", c->name, c->name);
+    if (sock < 0)
+        return sock;
+    struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = c->open_stdin && !o->no_stdin, .sig_proxy = o->sig_proxy,
+                       .detach_keys = o->detach_keys, .send_size = true};
+    return attach_relay(&a);
 }

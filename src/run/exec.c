@@ -46,13 +46,14 @@ struct middle {
     struct session session;
     int init;
     bool relay_stdin;
+    bool inside; /* in the container's user namespace already (the SUPERVISOR is) */
 };
 
 /* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join the rest. */
 static int join_middle(const struct middle *m)
 {
     int r = 0;
-    if (!idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
+    if (!m->inside && !idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     r = exe_forget();
     if (r < 0)
@@ -191,4 +192,29 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
     }
     ctr_done(&base);
     return r;
+}
+
+void exec_probe(const struct probe *p)
+{
+    struct ctr c = *p->plan->c;
+    struct middle m = {.c = &c, .init = p->init, .inside = true};
+    c.args = (char **)(uintptr_t)p->command;
+    c.tty = c.init = false;
+    m.plan = *p->plan;
+    m.plan.c = &c;
+    m.plan.store_fd = -1;
+    m.plan.exec = true;
+    m.plan.inject = false;
+    m.plan.sock = m.plan.stdio[0] = m.plan.stdio[1] = m.plan.stdio[2] = -1;
+    session_init(&m.session);
+    m.session.raw_out = p->out_fd;
+    m.session.raw_max = PROBE_OUTPUT_MAX;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int r = start_middle(&m);
+    if (r < 0) {
+        dprintf(p->out_fd, "%s\n", err_text(r));
+        _exit(err_status());
+    }
+    m.session.deadline = session_now() + p->timeout_ms;
+    _exit(session_loop(&m.session));
 }

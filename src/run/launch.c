@@ -121,7 +121,7 @@ static int lock_stopped(struct launch *l, bool *ret_running)
         return err_set(r, "container %s was removed", l->c->name);
     if (r == 0 && state.status == CTR_ELSEWHERE)
         r = err_set(-EBUSY, "container %s runs on another host", l->c->name);
-    *ret_running = r == 0 && state.status == CTR_RUNNING;
+    *ret_running = r == 0 && ctr_is_up(&state);
     return r == 0 && state.generation > 0 && !*ret_running ? await_old_init(l->store, l->c->id) : r;
 }
 
@@ -171,7 +171,7 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
     if (r != 0 || !o->attach)
         return MIN(r, 0);
     struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
-                       .sig_proxy = o->sig_proxy};
+                       .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys};
     return attach_relay(&a);
 }
 

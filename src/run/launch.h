@@ -29,12 +29,26 @@ struct attach {
     bool tty;         /* raw mode, window size */
     bool read_stdin;  /* send own stdin as frames */
     bool sig_proxy;
+    bool send_size;          /* tell the terminal's size at once: the session does not know it */
+    const char *detach_keys; /* NULL: ctrl-p,ctrl-q; only with a terminal */
 };
 /* Until the session's FRAME_EXIT; returns the exit code. A session that ends without one: 137 with text in *ret... -EPIPE. */
 int attach_relay(const struct attach *a);
 /* Decides what becomes of the caller's stdin: *ret_fd is handed in as it is (pipe, socket) or -1 (/dev/null); *ret_relay: it must be relayed.
  * Directories are refused. */
 int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay);
+
+/* A command run by the SUPERVISOR in its container, as a health check. In a forked child of it; ends with the command's status, after
+ * timeout_ms with 137. The start of its output goes to out_fd. */
+enum { PROBE_OUTPUT_MAX = 4096 };
+struct probe {
+    const struct plan *plan; /* of the container */
+    int init;                /* pidfd of its first process */
+    char *const *command;
+    int64_t timeout_ms;
+    int out_fd;
+};
+void exec_probe(const struct probe *p) __attribute__((noreturn));
 
 /* The supervisor of a running container as a pidfd that was checked twice; -ESRCH without text: not running. */
 int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd);

@@ -50,9 +50,8 @@ void session_init(struct session *s)
 
 void session_done(struct session *s)
 {
-    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in, &s->signals};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        fd_close(take_fd(fds[i]));
+    session_reset(s);
+    fd_close(take_fd(&s->signals));
     clients_done(s);
     strv_free(s->stubs);
     free(s->input);
@@ -145,9 +144,20 @@ int session_await(struct session *s)
         if (s->size.ws_row)
             tty_set_size(s->master, &s->size);
     }
-    if (r < 0)
+    if (r < 0) {
         proc_reap(s->pid);
+        session_reset(s);
+    }
     return r;
+}
+
+void session_reset(struct session *s)
+{
+    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fd_close(take_fd(fds[i]));
+    s->input_len = s->input_at = 0;
+    s->deadline = 0;
 }
 
 /* Output of the command. */
@@ -383,9 +393,7 @@ int session_loop(struct session *s)
             ended = true;
         }
     }
-    fd_close(take_fd(&s->pidfd));
-    fd_close(take_fd(&s->in));
-    s->deadline = 0;
+    session_reset(s);
     return proc_exit_code(status);
 }
 

@@ -80,6 +80,8 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
 int session_await(struct session *s);
 /* Runs the streams until the command has ended and its output is drained; returns the exit code (0..255). */
 int session_loop(struct session *s);
+/* Closes what belonged to a command that has ended, so that another can be started. */
+void session_reset(struct session *s);
 /* Without a command: serves clients, signals, timers and sources for ms or until an end is asked for. */
 void session_idle(struct session *s, int64_t ms);
 int64_t session_now(void); /* monotonic ms */

@@ -15,8 +15,10 @@ static int parse_entrypoint(const char *text, char ***ret)
         return 0;
     }
     auto_json json_t *array = NULL;
-    int r = json_parse("--entrypoint", text, strlen(text), &array);
-    return r < 0 ? r : json_to_strv(array, ret);
+    int r = json_parse("JSON array", text, strlen(text), &array);
+    if (r == 0)
+        r = json_to_strv(array, ret);
+    return r < 0 ? err_wrap(r, "--entrypoint %s", text) : 0;
 }
 
 static int make_args(const struct run_options *o, const struct image_config *config, char *const *command, struct ctr *c)
@@ -81,7 +83,10 @@ static int make_stop(const struct run_options *o, const struct image_config *con
     int number;
     c->stop_signal = xstrdup(str_empty(signal) ? "SIGTERM" : signal);
     c->stop_timeout = o->stop_timeout;
-    return signal_parse(c->stop_signal, &number);
+    if (c->stop_timeout < -1)
+        return err_set(-EINVAL, "--stop-timeout %lld: seconds, or -1 to wait for ever", (long long)c->stop_timeout);
+    int r = signal_parse(c->stop_signal, &number);
+    return r < 0 ? err_wrap(r, "%s", o->stop_signal ? "--stop-signal" : "the image's STOPSIGNAL") : 0;
 }
 
 static int make_name(const struct run_options *o, struct ctr *c)
@@ -128,6 +133,8 @@ static int make_all(const struct run_options *o, const struct image_config *conf
         r = spec_make_mounts(o, c);
     if (r == 0)
         r = spec_make_security(o, c);
+    if (r == 0)
+        r = spec_make_life(o, config, c);
     if (r == 0)
         r = make_labels(o, config, c);
     return r < 0 ? r : make_stop(o, config, c);

@@ -94,9 +94,9 @@ static int retire_locked(const struct store *s, const char *id, bool force, int6
         return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
     if (state.status == CTR_ELSEWHERE)
         return err_set(-EBUSY, "container %.12s runs on another host", id);
-    if (state.status == CTR_RUNNING && !force)
+    if (ctr_is_up(&state) && !force)
         return err_set(-EBUSY, "container %.12s is running; stop it first, or remove it with --force", id);
-    if (state.status == CTR_RUNNING)
+    if (ctr_is_up(&state))
         r = run_stop(s, id, timeout, NULL);
     if (r < 0)
         return r;

@@ -7,9 +7,12 @@
  * whole directory moved away, the client told, and only then, by exiting, the lock.
  *
  * Runs in: SUPERVISOR. Holds: alive. Writes: alive, live.json, log. */
+#include "health.h"
 #include "launch.h"
+#include "restart.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/lock.h"
 #include "whelk/proc.h"
@@ -66,13 +69,14 @@ static pid_t host_pid(int pidfd)
     return pid ? (pid_t)atoi(pid + 5) : 0;
 }
 
-static int publish_live(struct launch *l, const struct session *s, int64_t started)
+static int publish_live(struct launch *l, const struct session *s, int64_t started, int64_t restarts)
 {
     uint64_t start = 0;
     pid_t pid = host_pid(s->pidfd);
     if (pid <= 0 || proc_start_time(pid, &start) < 0)
         return 0; /* ended already: the exit record will tell */
-    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start, .started = started};
+    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start, .started = started,
+                            .restarts = restarts};
     return rec_save(&ctr_live_rec, l->ctr_fd, "live.json", &live, false);
 }
 
@@ -101,10 +105,22 @@ static int await_maps(struct launch *l)
     return 0;
 }
 
-static int start(struct launch *l, struct session *s, struct exit_record *record, int *ret_alive)
+/* One supervisor and what it knows of its container. */
+struct supervisor {
+    struct launch *l;
+    struct session s;
+    struct exit_record record;
+    struct restarts restarts;
+    struct health *health;
+    int alive;
+};
+
+static int start(struct supervisor *v)
 {
-    session_init(s);
+    struct launch *l = v->l;
+    struct session *s = &v->s;
     s->size = l->size;
+    s->store_fd = l->store->fd;
     s->stop_timeout = l->c->stop_timeout;
     int r = signal_parse(l->c->stop_signal, &s->stop_signal);
     if (r == 0)
@@ -115,20 +131,84 @@ static int start(struct launch *l, struct session *s, struct exit_record *record
     if (r >= 0)
         r = await_maps(l);
     if (r >= 0)
-        r = take_alive(l, record, ret_alive);
+        r = take_alive(l, &v->record, &v->alive);
     if (r >= 0)
         r = log_open(l->ctr_fd, &s->log);
     if (r >= 0)
         r = session_await(s);
-    return r < 0 ? r : publish_live(l, s, record->started);
+    return r < 0 ? r : publish_live(l, s, v->record.started, 0);
 }
 
-static void write_exit(int alive, struct exit_record *record, int code, const char *error)
+static void tell(const struct supervisor *v, const char *action, char *const *attributes)
 {
-    record->finished = time_now();
-    record->exit_code = code;
-    snprintf(record->error, sizeof record->error, "%s", error);
-    exit_record_write(alive, record);
+    const struct ctr *c = v->l->c;
+    event_write(v->l->store, &(struct event){.type = (char *)(uintptr_t)"container", .action = (char *)(uintptr_t)action, .id = c->id,
+                                             .name = c->name, .image = c->image_ref, .attributes = (char **)(uintptr_t)attributes});
+}
+
+/* --health-on-failure. */
+static void on_health(void *ctx, const char *status)
+{
+    struct supervisor *v = ctx;
+    const char *action = v->l->c->health_on_failure;
+    auto_strv char **attributes = NULL;
+    strv_addf(&attributes, "healthStatus=%s", status);
+    tell(v, "health_status", attributes);
+    if (!str_eq(status, "unhealthy") || !action || str_eq(action, "none"))
+        return;
+    if (str_eq(action, "stop"))
+        session_stop(&v->s, TIMEOUT_OWN);
+    else if (v->s.pidfd >= 0) /* kill; restart: the policy takes it from there */
+        pidfd_signal(v->s.pidfd, SIGKILL, 0);
+}
+
+static void write_exit(struct supervisor *v, int code, bool restarting, const char *error)
+{
+    v->record.finished = time_now();
+    v->record.exit_code = code;
+    v->record.restarting = restarting;
+    snprintf(v->record.error, sizeof v->record.error, "%s", error);
+    exit_record_write(v->alive, &v->record);
+}
+
+/* Runs what has been started to its end. */
+static int run_to_end(struct supervisor *v)
+{
+    auto_strv char **attributes = NULL;
+    tell(v, "start", NULL);
+    v->health = health_begin(v->l, &v->s, on_health, v);
+    int code = session_loop(&v->s);
+    health_end(take_ptr(&v->health));
+    strv_addf(&attributes, "exitCode=%d", code);
+    tell(v, "died", attributes);
+    return code;
+}
+
+/* The same container in new namespaces; the ids are mapped already. */
+static int start_again(struct supervisor *v)
+{
+    v->record = (struct exit_record){.generation = v->record.generation + 1, .started = time_now()};
+    exit_record_write(v->alive, &v->record);
+    int r = session_start(&v->s, &v->l->plan, v->l->ns_flags, v->l->relay_stdin);
+    if (r == 0)
+        r = session_await(&v->s);
+    return r < 0 ? r : publish_live(v->l, &v->s, v->record.started, v->restarts.count);
+}
+
+static int run_with_restarts(struct supervisor *v)
+{
+    int code = run_to_end(v);
+    for (;;) {
+        int64_t ran_ms = (time_now() - v->record.started) / 1000000;
+        if (v->s.stop_asked || !restart_wanted(v->l->c, &v->restarts, code, ran_ms))
+            return code;
+        write_exit(v, code, true, "");
+        session_idle(&v->s, v->restarts.delay_ms);
+        if (v->s.stop_asked)
+            return code;
+        int r = start_again(v);
+        code = r < 0 ? err_status() : run_to_end(v);
+    }
 }
 
 /* Everything that others can see of the end; what is left to delete comes in *ret_trash ("": nothing). */
@@ -150,33 +230,36 @@ static void __attribute__((noreturn)) finish(struct launch *l, const char *trash
     _exit(0);
 }
 
+static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
+{
+    char trash[80] = "";
+    if (v->alive >= 0) {
+        write_exit(v, err_status(), false, err_text(r));
+        clean_up(v->l, trash);
+    }
+    frame_send_error(v->l->sock, r);
+    finish(v->l, trash);
+}
+
 void supervise(struct launch *l)
 {
-    struct session s;
-    struct exit_record record = {0};
+    struct supervisor v = {.l = l, .alive = -1};
     char trash[80] = "";
-    int alive = -1;
+    session_init(&v.s);
     int r = leave_caller(l);
-    r = r < 0 ? r : start(l, &s, &record, &alive);
-    if (r < 0) {
-        if (alive >= 0) {
-            write_exit(alive, &record, err_status(), err_text(r));
-            clean_up(l, trash);
-        }
-        frame_send_error(l->sock, r);
-        finish(l, trash);
-    }
+    r = r < 0 ? r : start(&v);
+    if (r < 0)
+        fail(&v, r);
     frame_send(l->sock, FRAME_STARTED, NULL, 0, -1, 0);
-    if (l->attached) {
-        client_add(&s, take_fd(&l->sock), true);
-    } else {
+    if (l->attached)
+        client_add(&v.s, take_fd(&l->sock), true);
+    else
         fd_close(take_fd(&l->sock));
-    }
-    int code = session_loop(&s);
-    log_close(s.log);
-    write_exit(alive, &record, code, "");
+    int code = run_with_restarts(&v);
+    log_close(v.s.log);
+    write_exit(&v, code, false, "");
     clean_up(l, trash);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
-    clients_finish(&s, code);
+    clients_finish(&v.s, code);
     finish(l, trash);
 }

@@ -1,8 +1,10 @@
 /* What a container does at this moment: the record lock on `alive`, the exit record in it, and the live record.
  *
- *     lock held                                       running; the live record's boot id or an invisible holder:
- * elsewhere lock free, no exit record                       created lock free, exit record without an end           the
- * supervisor was killed: exited, 137, lost lock free, exit record with an end              exited with its code
+ *     lock held                            running; elsewhere if the live record is of another boot or the holder invisible;
+ *                                          restarting if the exit record says so
+ *     lock free, no exit record            created
+ *     lock free, exit record without end   exited, 137: the supervisor was killed
+ *     lock free, exit record with end      exited with its code
  *
  * Never called in a SUPERVISOR for its own container: closing any descriptor of `alive` drops the process's lock
  * (fcntl(2)). */
@@ -25,9 +27,33 @@ static const struct rec_field live_fields[] = {
     REC_FIELD(struct ctr_live, INT, pid, "pid"),
     REC_FIELD(struct ctr_live, INT, pid_start, "pid_start"),
     REC_FIELD(struct ctr_live, TIME, started, "started"),
+    REC_FIELD(struct ctr_live, INT, restarts, "restarts"),
     REC_END,
 };
 const struct rec_type ctr_live_rec = {"live record", 1, sizeof(struct ctr_live), live_fields};
+
+static const struct rec_field health_result_fields[] = {
+    REC_FIELD(struct health_result, TIME, started, "started"),
+    REC_FIELD(struct health_result, TIME, finished, "finished"),
+    REC_FIELD(struct health_result, INT, exit_code, "exit_code"),
+    REC_FIELD(struct health_result, STR, output, "output"),
+    REC_END,
+};
+const struct rec_type health_result_rec = {"health result", 0, sizeof(struct health_result), health_result_fields};
+
+static const struct rec_field health_fields[] = {
+    REC_FIELD(struct ctr_health, STR, status, "status"),
+    REC_FIELD(struct ctr_health, INT, failing_streak, "failing_streak"),
+    REC_NESTED(struct ctr_health, LIST, log, "log", &health_result_rec),
+    REC_END,
+};
+const struct rec_type ctr_health_rec = {"health record", 1, sizeof(struct ctr_health), health_fields};
+
+int ctr_health_load(const struct store *s, const char *id, struct ctr_health *ret)
+{
+    auto_free char *path = xasprintf("containers/%s/health.json", id);
+    return rec_load(&ctr_health_rec, s->fd, path, ret);
+}
 
 void ctr_live_done(struct ctr_live *l)
 {
@@ -45,6 +71,7 @@ const char *ctr_status_name(enum ctr_status st)
     static const char *const names[] = {
         [CTR_CREATED] = "created",
         [CTR_RUNNING] = "running",
+        [CTR_RESTARTING] = "restarting",
         [CTR_EXITED] = "exited",
         [CTR_ELSEWHERE] = "elsewhere",
     };
@@ -62,6 +89,8 @@ static char *exit_text(const struct exit_record *r, size_t error_len)
     json_object_set_new(j, "started", json_integer(r->started));
     json_object_set_new(j, "finished", json_integer(r->finished));
     json_object_set_new(j, "exit_code", json_integer(r->exit_code));
+    if (r->restarting)
+        json_object_set_new(j, "restarting", json_true());
     if (*error)
         json_object_set_new(j, "error", json_from_str(error));
     return json_text(j, false);
@@ -101,6 +130,7 @@ static int exit_parse(const char *block, size_t len, struct exit_record *ret)
         .started = json_int(j, "started", 0),
         .finished = json_int(j, "finished", 0),
         .exit_code = (int)json_int(j, "exit_code", 0),
+        .restarting = json_bool(j, "restarting", false),
     };
     const char *error = json_str(j, "error");
     snprintf(e.error, sizeof(e.error), "%s", error ? error : "");
@@ -145,6 +175,10 @@ static void fill_running(const struct store *s, const char *id, pid_t holder, co
 {
     st->status = holder < 0 || is_elsewhere(s, id, e->started) ? CTR_ELSEWHERE : CTR_RUNNING;
     st->supervisor = st->status == CTR_RUNNING ? holder : 0;
+    if (st->status == CTR_RUNNING && e->restarting) { /* its last run's end stays to be seen */
+        st->status = CTR_RESTARTING;
+        return;
+    }
     st->finished = 0;
     st->exit_code = 0;
     st->error[0] = '\0';

@@ -14,6 +14,7 @@
 #include "whelk/fd.h"
 #include "whelk/lock.h"
 #include "whelk/log.h"
+#include "whelk/volume.h"
 
 #include <fcntl.h>
 
@@ -24,6 +25,9 @@ static const struct rec_field mount_fields[] = {
     REC_FIELD(struct ctr_mount, STR, source, "source"),
     REC_FIELD(struct ctr_mount, STR, target, "target"),
     REC_FIELD(struct ctr_mount, STRV, options, "options"),
+    REC_FIELD(struct ctr_mount, STR, subpath, "subpath"),
+    REC_FIELD(struct ctr_mount, STRV, layers, "layers"),
+    REC_FIELD(struct ctr_mount, BOOL, anonymous, "anonymous"),
     REC_END,
 };
 const struct rec_type ctr_mount_rec = {"mount", 0, sizeof(struct ctr_mount), mount_fields};
@@ -59,6 +63,15 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, stop_signal, "stop_signal"),
     REC_FIELD(struct ctr, INT, stop_timeout, "stop_timeout"),
     REC_NESTED(struct ctr, LIST, mounts, "mounts", &ctr_mount_rec),
+    REC_FIELD(struct ctr, STR, restart, "restart"),
+    REC_FIELD(struct ctr, INT, restart_max, "restart_max"),
+    REC_FIELD(struct ctr, STRV, health_cmd, "health_cmd"),
+    REC_FIELD(struct ctr, INT, health_interval, "health_interval"),
+    REC_FIELD(struct ctr, INT, health_timeout, "health_timeout"),
+    REC_FIELD(struct ctr, INT, health_start_period, "health_start_period"),
+    REC_FIELD(struct ctr, INT, health_start_interval, "health_start_interval"),
+    REC_FIELD(struct ctr, INT, health_retries, "health_retries"),
+    REC_FIELD(struct ctr, STR, health_on_failure, "health_on_failure"),
     REC_FIELD(struct ctr, STRV, exposed_ports, "exposed_ports"),
     REC_FIELD(struct ctr, STR, cid_file, "cid_file"),
     REC_FIELD(struct ctr, STRV, create_command, "create_command"),
@@ -356,6 +369,16 @@ static void remove_cid_file(const char *path, const char *id)
         unlink(path);
 }
 
+/* With a --rm container go the volumes that only it had. One that cannot go now is for `volume prune`. */
+static void retire_volumes(const struct store *s, const struct ctr *c, const char *trash)
+{
+    const struct ctr_mount *mounts = c->mounts.items;
+    for (size_t i = 0; c->auto_remove && i < c->mounts.n; i++)
+        if (mounts[i].anonymous && mounts[i].source && volume_retire(s, mounts[i].source, trash) == -ENOENT)
+            volume_remove(s, mounts[i].source); /* somebody has emptied the trash already */
+    err_clear();
+}
+
 int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
 {
     struct ctr c = {0};
@@ -370,6 +393,7 @@ int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
     else
         release_links(s, id);
     remove_rm_marker(s, id, ret_trash);
+    retire_volumes(s, &c, ret_trash);
     remove_cid_file(c.cid_file, id);
     ctr_done(&c);
     return 0;

@@ -3,6 +3,7 @@
  *     trash-<id>   removed, but not to the end. Anybody may go on, at any time.
  *     op-<id>      an operation's staging directory; its owner holds a flock on it (stage.c).
  *     ctr-<id>     a container that is being made; its maker holds gc.lock shared (ctr.c).
+ *     attach-<n>   the socket of an attach that waits for its supervisor; its maker holds gc.lock shared (run/attach.c).
  *     rm-<id>      a symlink: this container is to go when it has ended (--rm).
  *
  * A free flock on op-<id> and the mere sight of ctr-<id> mean "stale" only under gc.lock exclusive, because their
@@ -23,6 +24,12 @@ static void sweep_staging(const struct store *s, const char *name)
 {
     if (stage_is_stale(s, name))
         trash_move(s, "tmp", name, NULL);
+}
+
+static void sweep_socket(const struct store *s, const char *name)
+{
+    auto_free char *path = xasprintf("tmp/%s", name);
+    unlinkat(s->fd, path, 0);
 }
 
 static void sweep_draft(const struct store *s, const char *name)
@@ -78,6 +85,7 @@ static const struct {
     {"trash-", check_trash, NULL},
     {"op-", check_staging, sweep_staging},
     {"ctr-", check_draft, sweep_draft},
+    {"attach-", check_draft, sweep_socket},
     {"rm-", check_rm_marker, sweep_rm_marker},
 };
 

@@ -1,0 +1,59 @@
+/* whelk attach: joins the streams of a running container. */
+#include "cmd.h"
+
+#include "whelk/run.h"
+
+struct attach_opts {
+    struct attach_options attach;
+    char *detach_keys;
+    bool sig_proxy;
+};
+
+static const struct opt attach_table[] = {
+    {"detach-keys", 0, OPT_STR, OPT(struct attach_opts, detach_keys), .arg = "KEYS",
+     .help = "keys that leave the terminal: letters and ctrl-X, comma-separated; empty: none", .def = "ctrl-p,ctrl-q"},
+    {"no-stdin", 0, OPT_BOOL, OPT(struct attach_opts, attach.no_stdin), .help = "only watch"},
+    {"sig-proxy", 0, OPT_BOOL, OPT(struct attach_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
+    OPT_END,
+};
+
+static void defaults(void *opts)
+{
+    ((struct attach_opts *)opts)->sig_proxy = true;
+}
+
+static int run(void *opts, char **args)
+{
+    struct attach_opts *o = opts;
+    struct store *s;
+    struct ctr c = {0};
+    auto_free char *id = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = ctr_find(s, args[0], &id);
+    if (r == 0)
+        r = ctr_load(s, id, &c);
+    if (r < 0)
+        return r == -ENOENT && err_is_clear() ? err_set(r, "no such container: %s", args[0]) : r;
+    o->attach.sig_proxy = o->sig_proxy;
+    o->attach.detach_keys = o->detach_keys;
+    r = run_attach(s, &c, &o->attach);
+    ctr_done(&c);
+    return r;
+}
+
+const struct cmd cmd_attach = {
+    .names = "attach;container attach",
+    .args = "[OPTIONS] CONTAINER",
+    .summary = "join the streams of a running container",
+    .description = "Shows what the first process of a running container writes from now on and, if the container was made with --interactive, passes standard "
+                   "input to it. Several can be attached at once. Exits with the container's status when it ends, and with 0 after the detach keys.",
+    .examples = "whelk attach web\nwhelk attach --no-stdin job",
+    .opts = attach_table,
+    .opts_size = sizeof(struct attach_opts),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .complete = COMPLETE_RUNNING_CONTAINER,
+    .run = run,
+};

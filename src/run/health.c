@@ -1,0 +1,186 @@
+/* Health checks.
+ *
+ * A timer starts a check as a child of the SUPERVISOR (exec_probe); its output comes through a pipe that is a source of the session's
+ * loop, and its end is the pipe's end. The result goes to health.json in the container's directory, which ps and inspect read.
+ *
+ * Runs in: SUPERVISOR. Writes: health.json. */
+#include "health.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/proc.h"
+#include "whelk/units.h"
+
+#include <fcntl.h>
+
+enum { LOG_KEPT = 5 };
+
+struct health {
+    struct launch *l;
+    struct session *s;
+    void (*told)(void *ctx, const char *status);
+    void *ctx;
+    struct ctr_health state;
+    int64_t began;   /* ms: start of the start period */
+    pid_t pid;       /* of a running check, or 0 */
+    int pidfd, out;
+    int64_t started; /* ns: of the running check */
+    struct buf output;
+    char **command;
+};
+
+static void check(struct session *s, void *ctx);
+
+static void save(struct health *h)
+{
+    rec_save(&ctr_health_rec, h->l->ctr_fd, "health.json", &h->state, false);
+}
+
+static void set_status(struct health *h, const char *status)
+{
+    if (h->state.status && str_eq(h->state.status, status))
+        return;
+    free(h->state.status);
+    h->state.status = xstrdup(status);
+    h->told(h->ctx, status);
+}
+
+/* The command that sh runs, or the words. Caller frees the vector. */
+static char **probe_command(char *const *cmd)
+{
+    auto_strv char **words = NULL;
+    if (str_eq(cmd[0], "CMD-SHELL")) {
+        strv_add(&words, "/bin/sh");
+        strv_add(&words, "-c");
+        strv_add(&words, cmd[1]);
+    } else {
+        strv_extend(&words, cmd + 1);
+    }
+    return take_ptr(&words);
+}
+
+static bool in_start_period(const struct health *h)
+{
+    return session_now() - h->began < h->l->c->health_start_period / 1000000;
+}
+
+static void schedule(struct health *h)
+{
+    const struct ctr *c = h->l->c;
+    bool starting = str_eq(h->state.status, "starting") && in_start_period(h);
+    int64_t ns = starting && c->health_start_interval ? c->health_start_interval : c->health_interval;
+    session_timer(h->s, session_now() + MAX(ns / 1000000, 1), check, h);
+}
+
+/* What the result means: one success is healthy; `retries` failures in a row, outside of the start period, are not. */
+static void judge(struct health *h, int code)
+{
+    const struct ctr *c = h->l->c;
+    if (code == 0) {
+        h->state.failing_streak = 0;
+        set_status(h, "healthy");
+        return;
+    }
+    if (str_eq(h->state.status, "starting") && in_start_period(h))
+        return;
+    if (++h->state.failing_streak >= c->health_retries)
+        set_status(h, "unhealthy");
+}
+
+static void add_log(struct health *h, int code)
+{
+    struct rec_list *log = &h->state.log;
+    if (log->n == LOG_KEPT) {
+        struct health_result *first = log->items;
+        free(first->output);
+        memmove(first, first + 1, (LOG_KEPT - 1) * sizeof *first);
+        memset(&first[LOG_KEPT - 1], 0, sizeof *first);
+        log->n--;
+    }
+    struct health_result *result = rec_list_add(&health_result_rec, log);
+    *result = (struct health_result){.started = h->started, .finished = time_now(), .exit_code = code,
+                                     .output = xstrdup(h->output.data ? h->output.data : "")};
+}
+
+static void finish_check(struct health *h)
+{
+    int code = proc_exit_code(proc_reap(h->pid));
+    fd_close(take_fd(&h->out));
+    fd_close(take_fd(&h->pidfd));
+    h->pid = 0;
+    judge(h, code);
+    add_log(h, code);
+    save(h);
+    schedule(h);
+}
+
+static void read_output(struct session *s, void *ctx)
+{
+    struct health *h = ctx;
+    char buf[PROBE_OUTPUT_MAX];
+    ssize_t n = read(h->out, buf, sizeof buf);
+    if (n > 0 && h->output.len < PROBE_OUTPUT_MAX)
+        buf_add(&h->output, buf, MIN((size_t)n, PROBE_OUTPUT_MAX - h->output.len));
+    if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
+        return;
+    session_source(s, -1, read_output, h);
+    finish_check(h);
+}
+
+/* A paused container cannot answer: it is asked again later. */
+static void check(struct session *s, void *ctx)
+{
+    struct health *h = ctx;
+    int ends[2];
+    if (h->pid || s->pidfd < 0 || pipe2(ends, O_CLOEXEC) < 0) {
+        schedule(h);
+        return;
+    }
+    struct probe p = {.plan = &h->l->plan, .init = s->pidfd, .command = h->command,
+                      .timeout_ms = MAX(h->l->c->health_timeout / 1000000, 1), .out_fd = ends[1]};
+    h->started = time_now();
+    h->output.len = 0;
+    h->pid = ns_clone(0, &h->pidfd);
+    if (h->pid == 0)
+        exec_probe(&p);
+    fd_close(ends[1]);
+    h->out = ends[0];
+    if (h->pid > 0) {
+        session_source(s, h->out, read_output, h);
+        return;
+    }
+    h->pid = 0;
+    fd_close(take_fd(&h->out));
+    schedule(h);
+}
+
+struct health *health_begin(struct launch *l, struct session *s, void (*told)(void *ctx, const char *status), void *ctx)
+{
+    if (!l->c->health_cmd)
+        return NULL;
+    struct health *h = xcalloc(1, sizeof *h);
+    *h = (struct health){.l = l, .s = s, .told = told, .ctx = ctx, .began = session_now(), .pidfd = -1, .out = -1};
+    h->command = probe_command(l->c->health_cmd);
+    h->state.status = xstrdup("starting");
+    save(h);
+    schedule(h);
+    return h;
+}
+
+void health_end(struct health *h)
+{
+    if (!h)
+        return;
+    session_timer(h->s, 0, check, h);
+    session_source(h->s, -1, read_output, h);
+    if (h->pid > 0) {
+        pidfd_signal(h->pidfd, SIGKILL, 0);
+        proc_reap(h->pid);
+    }
+    fd_close(h->pidfd);
+    fd_close(h->out);
+    rec_done(&ctr_health_rec, &h->state);
+    buf_done(&h->output);
+    strv_free(h->command);
+    free(h);
+}

@@ -1,0 +1,95 @@
+/* How a container goes on: restart policy and health check. */
+#include "restart.h"
+#include "spec.h"
+
+#include "whelk/err.h"
+
+static const int64_t second = 1000000000;
+
+static int make_restart(const struct run_options *o, struct ctr *c)
+{
+    int r = restart_parse(o->restart ? o->restart : "no", &c->restart, &c->restart_max);
+    if (r == 0 && o->rm && o->restart && !str_eq(c->restart, "no") && !str_eq(c->restart, "never"))
+        return err_set(-EINVAL, "--rm and --restart %s contradict each other", o->restart);
+    return r;
+}
+
+/* A text for the shell, a JSON array of words, or "none". */
+static int parse_command(const char *text, char ***ret)
+{
+    auto_strv char **words = NULL;
+    if (str_eq(text, "none"))
+        return 0;
+    if (*text != '[') {
+        strv_add(&words, "CMD-SHELL");
+        strv_add(&words, text);
+        *ret = take_ptr(&words);
+        return 0;
+    }
+    auto_json json_t *array = NULL;
+    int r = json_parse("--health-cmd", text, strlen(text), &array);
+    if (r == 0)
+        r = json_to_strv(array, &words);
+    if (r < 0)
+        return r;
+    if (!words)
+        return err_set(-EINVAL, "--health-cmd is an empty array");
+    strv_add(ret, str_eq(words[0], "CMD-SHELL") ? "CMD-SHELL" : "CMD");
+    strv_extend(ret, str_eq(words[0], "CMD") || str_eq(words[0], "CMD-SHELL") ? words + 1 : words);
+    return 0;
+}
+
+/* The image's Healthcheck object (docker's image configuration). */
+static int image_check(const struct image_config *config, struct ctr *c)
+{
+    const json_t *health = json_object_get(json_object_get(config->root, "config"), "Healthcheck");
+    auto_strv char **test = NULL;
+    const json_t *words = json_object_get(health, "Test");
+    if (!words)
+        return 0;
+    int r = json_to_strv((json_t *)(uintptr_t)words, &test);
+    if (r < 0 || strv_len(test) < 2 || str_eq(test[0], "NONE"))
+        return r;
+    c->health_cmd = take_ptr(&test);
+    c->health_interval = json_int(health, "Interval", 0);
+    c->health_timeout = json_int(health, "Timeout", 0);
+    c->health_start_period = json_int(health, "StartPeriod", 0);
+    c->health_start_interval = json_int(health, "StartInterval", 0);
+    c->health_retries = json_int(health, "Retries", 0);
+    return 0;
+}
+
+/* The option where it is given, else what the image said, else the usual. */
+static void fill(int64_t given, int64_t *value, int64_t usual)
+{
+    if (given >= 0)
+        *value = given;
+    else if (*value <= 0)
+        *value = usual;
+}
+
+static int check_action(const char *action)
+{
+    static const char *const known[] = {"none", "kill", "restart", "stop"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (str_eq(action, known[i]))
+            return 0;
+    return err_set(-EINVAL, "--health-on-failure %s is not known; known: none, kill, restart, stop", action);
+}
+
+int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
+{
+    int r = make_restart(o, c);
+    if (r < 0 || o->no_healthcheck)
+        return r;
+    r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
+    if (r < 0 || !c->health_cmd)
+        return r;
+    fill(o->health_interval, &c->health_interval, 30 * second);
+    fill(o->health_timeout, &c->health_timeout, 30 * second);
+    fill(o->health_start_period, &c->health_start_period, 0);
+    fill(o->health_start_interval, &c->health_start_interval, 5 * second);
+    fill(o->health_retries, &c->health_retries, 3);
+    c->health_on_failure = xstrdup(o->health_on_failure ? o->health_on_failure : "none");
+    return check_action(c->health_on_failure);
+}
