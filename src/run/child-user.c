@@ -85,10 +85,19 @@ static bool list_has(const char *list, const char *name)
     return strv_has(members, name);
 }
 
+static void add_group(struct child *k, uint32_t gid)
+{
+    for (unsigned i = 0; i < k->who.n_groups; i++)
+        if (k->groups[i] == gid)
+            return;
+    if (k->who.n_groups < ARRAY_LEN(k->groups) && idmap_has_gid(k->plan->map, gid))
+        k->groups[k->who.n_groups++] = gid;
+}
+
 /* The supplementary groups that /etc/group gives to a user by name. */
 static void find_memberships(struct child *k, const char *text, const char *user)
 {
-    while (*text && k->who.n_groups < ARRAY_LEN(k->groups)) {
+    while (*text) {
         size_t len = strcspn(text, "\n");
         auto_free char *line = xstrndup(text, len);
         char *rest = line;
@@ -97,7 +106,7 @@ static void find_memberships(struct child *k, const char *text, const char *user
         const char *gid = strsep(&rest, ":");
         uint32_t id;
         if (gid && rest && to_id(gid, &id) && list_has(rest, user))
-            k->groups[k->who.n_groups++] = id;
+            add_group(k, id);
         text += len + (text[len] == '\n');
     }
 }
@@ -139,6 +148,8 @@ int child_find_user(struct child *k)
     if (r < 0)
         return r;
     auto_free char *name = name_of(passwd, *user ? user : "0");
+    /* The own group is among them, as after a login: a set-group-id program must not be a way to be rid of it. */
+    add_group(k, k->who.gid);
     if (!group)
         find_memberships(k, groups, name);
     k->who.groups = k->groups;
