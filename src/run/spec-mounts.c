@@ -87,11 +87,24 @@ static int add_volume(const char *spec, struct ctr *c)
 static const char tmpfs_flags[] = "ro rw exec noexec suid nosuid dev nodev";
 static const char tmpfs_keys[] = "size mode nr_inodes uid gid";
 
+/* What the kernel would refuse only when the container starts: mode is octal, sizes and counts may end in k, m, g, a size in %. */
+static bool tmpfs_number(const char *key, const char *value)
+{
+    bool mode = str_eq(key, "mode"), size = str_eq(key, "size");
+    size_t digits = strspn(value, mode ? "01234567" : "0123456789");
+    const char *units = size ? "kKmMgG%" : str_eq(key, "nr_inodes") ? "kKmMgG" : "";
+    const char *rest = value + digits;
+    return digits && (!*rest || (strchr(units, *rest) && !rest[1]));
+}
+
 static int check_tmpfs_option(const char *spec, const char *option)
 {
     auto_strv char **flags = strv_split(tmpfs_flags, " "), **keys = strv_split(tmpfs_keys, " ");
     auto_free char *key = xstrndup(option, strcspn(option, "="));
-    if (strchr(option, '=') ? strv_has(keys, key) : strv_has(flags, option))
+    const char *eq = strchr(option, '=');
+    if (eq && strv_has(keys, key) && !tmpfs_number(key, eq + 1))
+        return err_set(-EINVAL, "--tmpfs %s: \"%s\" is no number that %s takes", spec, eq + 1, key);
+    if (eq ? strv_has(keys, key) : strv_has(flags, option))
         return 0;
     return err_set(-EINVAL, "--tmpfs %s: \"%s\" is not an option; known: %s %s", spec, option, tmpfs_flags, tmpfs_keys);
 }
