@@ -26,6 +26,8 @@ static int run(void *opts, char **args)
     struct exec_opts *o = opts;
     struct store *s;
     auto_free char *id = NULL;
+    if (o->exec.workdir && *o->exec.workdir != '/')
+        return err_set(-EINVAL, "--workdir %s: the working directory must be an absolute path", o->exec.workdir);
     int r = cmd_store(&s);
     if (r == 0)
         r = ctr_find(s, args[0], &id);

@@ -47,6 +47,8 @@ static int run(void *opts, char **args)
     auto_strv char **ids = NULL;
     if (r < 0)
         return r;
+    if (x.opts->time < -1)
+        return err_set(-EINVAL, "--time %lld: seconds, or -1 to wait for ever", (long long)x.opts->time);
     store_tidy(x.store);
     r = cmd_targets(x.store, x.opts->all, false, args, &ids);
     return r < 0 ? r : cmd_each_parallel(ids, rm_one, &x);

@@ -16,6 +16,8 @@ static const struct opt stop_table[] = {
     OPT_END,
 };
 
+enum { NOT_GIVEN = -2 }; /* as run_stop has it: the container's own */
+
 struct context {
     struct store *store;
     const struct stop_opts *opts;
@@ -23,7 +25,7 @@ struct context {
 
 static void defaults(void *opts)
 {
-    ((struct stop_opts *)opts)->time = -2;
+    ((struct stop_opts *)opts)->time = NOT_GIVEN;
 }
 
 static int stop_one(const char *arg, void *ctx)
@@ -47,6 +49,8 @@ static int stop_one(const char *arg, void *ctx)
 static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
+    if (x.opts->time < NOT_GIVEN)
+        return err_set(-EINVAL, "--timeout %lld: seconds, or -1 to wait for ever", (long long)x.opts->time);
     int r = cmd_store(&x.store);
     auto_strv char **ids = NULL;
     if (r == 0)
