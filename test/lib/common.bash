@@ -262,6 +262,7 @@ no_leftovers() {
         }
     done
     for layer in $(store_entries layers); do
+        [ "${layer##*/}" != empty ] || continue # stands for a stack of nothing
         grep -rqsF "$(basename "$layer")" "$STORE/cache" || {
             echo "a layer that nobody names: $layer" >&2
             bad=1

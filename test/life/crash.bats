@@ -37,7 +37,7 @@ kill_at_random() {
     else
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || :
     fi
-    wait "$pid" 2>/dev/null || :
+    { wait "$pid" || :; } 2>/dev/null # bash tells of each that was killed
 }
 
 # What ps says is so: what it calls running has a supervisor, and what it lists can be inspected. Containers come and go
