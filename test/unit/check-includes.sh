@@ -10,7 +10,7 @@ faces() {
         echo "$(basename "$folder") $(basename "$folder")"
     done
     echo "auto base" # without a source file of its name
-    echo "limits run"
+    echo "limits kernel"
     for face in include/whelk/*; do
         name=$(basename "$face" | sed 's/\.[^.]*$//')
         for source in src/*/"$name".c; do
