@@ -233,10 +233,13 @@ static void __attribute__((noreturn)) finish(struct launch *l, const char *trash
 static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
 {
     char trash[80] = "";
+    size_t len = 0;
+    auto_free char *packed = err_pack(r, &len); /* cleaning up has errors of its own, which are nobody's business */
     if (v->alive >= 0) {
         write_exit(v, err_status(), false, err_text(r));
         clean_up(v->l, trash);
     }
+    err_unpack(packed, len);
     frame_send_error(v->l->sock, r);
     finish(v->l, trash);
 }
