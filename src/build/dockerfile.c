@@ -40,7 +40,7 @@ static int add_stage(struct dockerfile *d, struct source *s, const struct lex_li
     if (name && (str_eq(name, "scratch") || str_eq(name, "context")))
         lex_warn(s, from->line, "\"%s\" means something else where a stage is named; choose another name", name);
     d->stages = xrealloc(d->stages, (d->n_stages + 1) * sizeof(*d->stages));
-    d->stages[d->n_stages++] = (struct stage){.name = name, .from = *from};
+    d->stages[d->n_stages++] = (struct dockerfile_stage){.name = name, .from = *from};
     *from = (struct instruction){0};
     return 0;
 }
@@ -48,7 +48,7 @@ static int add_stage(struct dockerfile *d, struct source *s, const struct lex_li
 /* Puts an instruction in its place and takes it over. */
 static int place(struct dockerfile *d, struct source *s, const struct lex_line *l, struct instruction *i)
 {
-    struct stage *last = d->n_stages ? &d->stages[d->n_stages - 1] : NULL;
+    struct dockerfile_stage *last = d->n_stages ? &d->stages[d->n_stages - 1] : NULL;
 
     if (i->kind == INSTR_FROM)
         return add_stage(d, s, l, i);
