@@ -315,6 +315,12 @@ int file_digests_get(struct file_digests *t, int fd, const struct stat *st, bool
     return 0;
 }
 
+bool file_digests_known(struct file_digests *t, const struct stat *st, char ret[65])
+{
+    struct entry e = entry_of(st);
+    return recall(t, &e, ret);
+}
+
 int file_digests_close(struct file_digests *t)
 {
     int r = t->added.len ? save(t) : 0;
