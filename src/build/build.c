@@ -1,0 +1,167 @@
+/* Building an image: the stages that are needed, one after the other, and the image's names (see builder.h).
+ * Runs in: the invocation; from the first step that is not cached, the BUILDER. */
+#include "whelk/build.h"
+
+#include "builder.h"
+
+#include "whelk/err.h"
+#include "whelk/image.h"
+
+/* ---- where a stage begins ---- */
+
+static void begin_scratch(struct build_state *state)
+{
+    struct cache_key k;
+    image_config_new(&state->config);
+    cache_key_begin(&k, "", "scratch");
+    cache_key_end(&k, state->key);
+}
+
+static int check_triggers(const struct image_config *config, const char *name)
+{
+    auto_strv char **triggers = image_config_strv(config, "OnBuild");
+    if (!triggers)
+        return 0;
+    return err_set(-EOPNOTSUPP, "image %s has ONBUILD instructions, which this version cannot run (the first: %s)",
+                   name, triggers[0]);
+}
+
+static int begin_image(struct builder *b, const char *name, struct build_state *state)
+{
+    auto_free char *id = NULL;
+    struct cache_key k;
+    int r = builder_image(b, name, &id, &state->config, &state->layers);
+    if (r == 0)
+        r = check_triggers(&state->config, name);
+    if (r < 0)
+        return r;
+    cache_key_begin(&k, id, "image");
+    cache_key_end(&k, state->key);
+    state->created = image_config_created(&state->config);
+    state->env = image_config_strv(&state->config, "Env");
+    return 0;
+}
+
+static int begin_stage(struct builder *b, size_t stage, struct build_state *state)
+{
+    const struct plan_source *base = &b->plan.stages[stage].base;
+    int r = 0;
+    if (base->kind == FROM_STAGE)
+        build_state_copy(&b->stages[base->stage], state);
+    else if (base->kind == FROM_IMAGE)
+        r = begin_image(b, base->image, state);
+    else
+        begin_scratch(state);
+    state->scope.args = &b->args;
+    state->cmd_set = false;
+    return r;
+}
+
+/* ---- stages ---- */
+
+static int build_stage(struct builder *b, size_t stage)
+{
+    const struct dockerfile_stage *s = &b->file.stages[stage];
+    struct build_state *state = &b->stages[stage];
+    auto_free char *prefix = step_prefix(b, stage);
+    builder_say(b, "%sSTEP 1/%zu: %s", prefix, s->n_steps + 1, s->from.text);
+    int r = begin_stage(b, stage, state);
+    if (r < 0)
+        return instruction_wrap(b->file.file, &s->from, r);
+    for (size_t i = 0; i < s->n_steps && r == 0; i++)
+        r = step_do(b, stage, i, state);
+    return r;
+}
+
+static int build_stages(struct builder *b)
+{
+    int r = 0;
+    for (size_t i = 0; i <= b->plan.target && r == 0; i++)
+        if (b->plan.stages[i].needed)
+            r = build_stage(b, i);
+    return r;
+}
+
+/* ---- the image ---- */
+
+static void add_labels(const struct builder *b, struct build_state *state)
+{
+    strv_foreach (label, b->options->labels) {
+        auto_free char *name = xstrndup(label, strcspn(label, "="));
+        const char *value = strchr(label, '=');
+        image_config_put_map(&state->config, "Labels", name, value ? value + 1 : "");
+    }
+}
+
+/* A name that says so already is left alone: an unchanged rebuild writes nothing. */
+static int set_name(struct builder *b, const char *name, const char *id)
+{
+    auto_free char *now = NULL;
+    int r = name_get(b->store, name, &now);
+    if (r == 0 && str_eq(now, id))
+        return 0;
+    return name_set(b->store, name, id);
+}
+
+static int name_image(struct builder *b, const char *id)
+{
+    builder_say(b, "COMMIT%s%s", b->tags ? " " : "", b->tags ? b->tags[0] : "");
+    builder_say(b, "--> %.12s", id);
+    strv_foreach (tag, b->tags) {
+        int r = set_name(b, tag, id);
+        if (r < 0)
+            return r;
+        builder_say(b, "Successfully tagged %s", tag);
+    }
+    return 0;
+}
+
+/* Config and history hold no time of this build, only those of layers: so an unchanged rebuild gives the same id. */
+static int make_image(struct builder *b, char ret_id[65])
+{
+    auto_stage struct stage *staging = NULL;
+    struct build_state *state = &b->stages[b->plan.target];
+    int r = b->staging ? 0 : stage_begin(b->store, &staging);
+    if (r < 0)
+        return r;
+    add_labels(b, state);
+    image_config_put_created(&state->config, state->created);
+    r = image_publish(b->staging ? b->staging : staging, &state->config, state->layers, ret_id);
+    return r < 0 ? r : name_image(b, ret_id);
+}
+
+/* ---- the whole ---- */
+
+static void warn_unused(struct builder *b)
+{
+    auto_strv char **unused = build_args_unused(&b->args);
+    strv_foreach (name, unused)
+        builder_warn(b, "--build-arg %s was not consumed: no ARG declares it", name);
+}
+
+/* Finished steps stay cached, also when a later one failed (DF-52): its error is kept over that. */
+static int finish(struct builder *b, int r)
+{
+    size_t len;
+    if (r >= 0)
+        return builder_flush(b, true);
+    auto_free char *error = err_pack(r, &len);
+    builder_flush(b, true);
+    return err_unpack(error, len);
+}
+
+int build_image(struct store *s, const struct build_options *o, char ret_id[65])
+{
+    struct builder b;
+    store_tidy(s);
+    int r = builder_open(s, o, &b);
+    if (r == 0) {
+        r = finish(&b, build_stages(&b));
+        if (r == 0)
+            r = make_image(&b, ret_id);
+        if (r == 0)
+            warn_unused(&b);
+    }
+    builder_close(&b);
+    return r;
+}

@@ -1,0 +1,166 @@
+/* A build under way. Private to src/build.
+ *
+ * context.c      the directory, the ignore file, the Dockerfile
+ * scope.c        build arguments
+ * plan.c         which stages are needed
+ * build.c        walks the stages and names the result
+ * step.c         one instruction: cached or not
+ * builder.c      records of steps, staging, the way into the user namespace
+ * instructions.c the table: what each instruction changes and what its key covers
+ * step-run.c, step-copy.c (with copy-source.c, layer-tree.c), step-workdir.c   those that make layers
+ *
+ * Theory of operation. A build begins as an ordinary process that only reads: it holds the store (gc.lock shared) so
+ * that what it finds stays, and each step that is cached costs the reading of one record. If all are, the image's
+ * config comes out the same to the byte and nothing is written. At the first step that is not cached the process
+ * becomes the BUILDER: it lets go of the store, goes on in a child that is root in the store's user namespace with a
+ * mount namespace of its own, begins a staging directory, pins what it has used so far and looks that it is still
+ * there.
+ *
+ * A step's record makes its layer trusted, so it is published only after a syncfs. That is done when the work that
+ * would be lost is worth it, and at the end of the build, also of one that fails: a build that is killed loses the
+ * steps of its last second, and never leaves a record whose layer is torn. */
+#ifndef BUILD_BUILDER_H
+#define BUILD_BUILDER_H
+
+#include "cache-key.h"
+#include "context.h"
+#include "plan.h"
+
+#include "whelk/cache.h"
+#include "whelk/image-config.h"
+#include "whelk/stage.h"
+
+/* What a stage is after so many of its instructions. */
+struct build_state {
+    struct image_config config;
+    char **env;    /* the config's, for look-ups */
+    char **layers; /* keys, bottom first; one for each diffid of the config */
+    char key[CACHE_KEY];
+    struct scope scope;
+    int64_t
+        created; /* ns: of the newest layer, or of the base. Never the time of this build, so that the same comes out */
+    bool cmd_set; /* by this stage: ENTRYPOINT then keeps it */
+    bool missed;  /* a step was not cached, so none that follows is */
+};
+void build_state_copy(const struct build_state *from, struct build_state *ret);
+void build_state_done(struct build_state *s);
+/* NULL if unset: ENV first, then build arguments. */
+const char *build_state_lookup(void *state, const char *name);
+/* "/" if there is none. */
+const char *build_state_workdir(const struct build_state *s);
+
+struct pending_step {
+    char key[CACHE_KEY];
+    struct cache_step record;
+};
+
+struct builder {
+    struct store *store;
+    const struct build_options *options;
+    char **tags; /* full names */
+    struct context context;
+    struct dockerfile file;
+    struct build_args args;
+    struct build_plan plan;
+    struct build_state *stages; /* after their last instruction */
+    struct file_digests *digests;
+
+    int hold;                     /* of the store, until there is staging */
+    char **used;                  /* layers that were found until then */
+    struct stage *staging;        /* NULL: nothing was missed yet */
+    unsigned n_dirs;              /* below staging, for names */
+    struct pending_step *pending; /* records that wait for a sync */
+    size_t n_pending;
+    int64_t unsynced; /* ns of work in them */
+};
+
+/* What execute made. */
+struct layer_facts {
+    bool changed;
+    char **stubs;  /* paths that whelk put into the tree */
+    bool unstable; /* what went in is not what the key says: it must not be found again */
+};
+
+/* One instruction under work. */
+struct step {
+    struct builder *b;
+    size_t stage, number; /* index of the stage; of the step in it */
+    const struct instruction *i;
+    struct build_state *state;
+    char **args; /* expanded, where the instruction's are */
+    struct cache_key key;
+    bool indirect; /* what it takes has two keys of its own: key_source, key_content */
+    bool told;     /* the error says where it happened */
+    int lower;     /* while it is executed: the merged view of what lies below */
+    void *work;    /* of the instruction, until step_row.done */
+};
+
+/* A row for each instruction (DF-20 .. DF-39). */
+struct step_row {
+    /* Changes state->config as the instruction says, and adds to the key what its result depends on beside the expanded
+     * arguments, which are in it already. */
+    int (*prepare)(struct step *s);
+    /* Makes the tree diff/ in dir. NULL: the instruction makes no layer. Runs in: the BUILDER. */
+    int (*execute)(struct step *s, int dir, struct layer_facts *ret);
+    /* Two keys for what an indirect step takes: one that is cheap, and one out of the contents, which finds more. Runs
+     * in: the BUILDER, the second. */
+    int (*key_source)(struct step *s, struct cache_key *k);
+    int (*key_content)(struct step *s, struct cache_key *k);
+    void (*done)(struct step *s); /* frees work */
+    bool raw;                     /* prepare expands the arguments itself */
+};
+
+extern const struct step_row step_rows[INSTR_KINDS];
+
+/* ---- builder.c ---- */
+
+/* Opens what a build needs; checks the options first. */
+int builder_open(struct store *s, const struct build_options *o, struct builder *b);
+void builder_close(struct builder *b);
+/* Becomes the BUILDER, if it is not yet. */
+int builder_enter(struct builder *b);
+/* Sees to it that these layers stay; -ESTALE with text if one is gone. */
+int builder_pin(struct builder *b, char *const *layers);
+/* An image by the name in a Dockerfile, with its layers pinned. */
+int builder_image(struct builder *b, const char *name, char **ret_id, struct image_config *ret_config,
+                  char ***ret_layers);
+/* The record of a step that was made before; its layer is pinned. -ENOENT without text. */
+int builder_find(struct builder *b, const char *key, struct cache_step *ret);
+/* Keeps a copy of a record, to be published under key. spent: ns of work in it. */
+void builder_record(struct builder *b, const char *key, const struct cache_step *record, int64_t spent);
+/* Publishes what was recorded, now or when it is worth it. */
+int builder_flush(struct builder *b, bool now);
+/* The merged view of a stack of layers (bottom first), read-only. Runs in: the BUILDER. */
+int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
+/* A line of the log; builder_say not with --quiet. */
+void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- step.c ---- */
+
+/* "[2/3] " where more than one stage is built. The caller frees. */
+char *step_prefix(const struct builder *b, size_t stage);
+/* Does instruction number of a stage: prepares it, and executes it if it is not cached. */
+int step_do(struct builder *b, size_t stage, size_t number, struct build_state *state);
+
+/* ---- instructions ---- */
+
+/* The command of RUN, CMD or ENTRYPOINT: the exec form as it stands, the shell form behind the image's shell. The
+ * caller frees. */
+char **step_command(const struct step *s);
+/* "/srv/app" out of a word and the working directory that counts until now. The caller frees. */
+char *workdir_join(const struct build_state *s, const char *word);
+
+int run_prepare(struct step *s);
+int run_execute(struct step *s, int dir, struct layer_facts *ret);
+
+int copy_prepare(struct step *s);
+int copy_key_source(struct step *s, struct cache_key *k);
+int copy_key_content(struct step *s, struct cache_key *k);
+int copy_execute(struct step *s, int dir, struct layer_facts *ret);
+void copy_done(struct step *s);
+
+int workdir_prepare(struct step *s);
+int workdir_execute(struct step *s, int dir, struct layer_facts *ret);
+
+#endif

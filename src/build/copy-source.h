@@ -1,0 +1,49 @@
+/* What a COPY takes: the sources' files as a list, made once, from which both the cache key and the copy are made.
+ * Private to src/build. */
+#ifndef BUILD_COPY_SOURCE_H
+#define BUILD_COPY_SOURCE_H
+
+#include "cache-key.h"
+
+#include "whelk/cache.h"
+#include "whelk/ignore.h"
+
+/* Where it is taken from: the context, or the merged layers of a stage or an image. */
+struct copy_tree {
+    int fd;
+    const char *what;            /* "the build context", "stage \"app\"": for messages */
+    const struct ignore *ignore; /* or NULL */
+    const char *ignore_name;
+    bool layers; /* owners and xattrs count; and nobody changes it meanwhile */
+    bool trust_stat;
+    struct file_digests *digests;
+};
+
+struct copy_item {
+    char *path;    /* real path in the tree */
+    char *name;    /* below the destination */
+    size_t parent; /* index + 1 of the directory that holds it, 0: the destination */
+    size_t twin;   /* index + 1 of the first hard link to the same file, 0: this is the first, or the only one */
+    struct stat st;
+    char *link; /* symbolic link's text */
+    bool named; /* a file that a source names itself: the destination may be its name or its directory */
+};
+
+struct copy_list {
+    struct copy_item *v;
+    size_t n, cap;
+    size_t n_sources; /* after wildcards */
+    bool directories; /* one of them is a directory */
+};
+
+/* Finds the sources (expanded words) and what is below them, in a fixed order. A source that is missing or ignored is
+ * -ENOENT with text that names the rule. ret is to be freed with copy_list_done, also after a failure. */
+int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_list *ret);
+/* Adds the list with the digests of all contents to a key: names, kinds, modes, links; no times. */
+int copy_list_key(const struct copy_tree *t, const struct copy_list *list, struct cache_key *k);
+void copy_list_done(struct copy_list *list);
+
+/* Copies the xattrs that a layer keeps and that are not overlayfs' own. 0 or -errno (no text). */
+int copy_xattrs(int from, int to);
+
+#endif

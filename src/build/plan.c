@@ -1,0 +1,210 @@
+/* From stages to a plan (DF-20, DF-50). Stages refer to earlier ones only, so their order in the file is an order in
+ * which they can be built. */
+#include "plan.h"
+
+#include "whelk/err.h"
+#include "whelk/platform.h"
+
+#include <strings.h>
+
+static int fail_target(const struct dockerfile *d, const char *target)
+{
+    auto_free const char **names = xcalloc(d->n_stages + 1, sizeof(*names));
+    auto_free char *shown = str_printable(target);
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_stages; i++)
+        if (d->stages[i].name)
+            names[n++] = d->stages[i].name;
+    const char *near = str_nearest(target, names);
+    if (near)
+        return err_set(-EINVAL, "--target: %s has no stage \"%s\"; did you mean \"%s\"?", d->file, shown, near);
+    return err_set(-EINVAL, "--target: %s has no stage \"%s\"; it has %zu, numbered from 0", d->file, shown,
+                   d->n_stages);
+}
+
+/* The last stage of this name, or of this number, among the first n. */
+static bool find_stage(const struct dockerfile *d, size_t n, const char *name, bool numbers, size_t *ret)
+{
+    uint64_t number;
+    for (size_t i = n; i-- > 0;) {
+        if (d->stages[i].name && strcasecmp(d->stages[i].name, name) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    if (!numbers || !str_to_u64(name, &number) || number >= n)
+        return false;
+    *ret = (size_t)number;
+    return true;
+}
+
+/* ---- what stages refer to ---- */
+
+static int check_platform(const char *platform)
+{
+    const char *variant = platform_variant();
+    auto_free char *own = xasprintf("%s/%s", platform_os(), platform_architecture());
+    auto_free char *full = variant ? xasprintf("%s/%s", own, variant) : xstrdup(own);
+    if (str_eq(platform, own) || str_eq(platform, full))
+        return 0;
+    auto_free char *shown = str_printable(platform);
+    return err_set(-EINVAL, "--platform=%s: this version builds for its own platform only, %s", shown, full);
+}
+
+static int plan_base(const struct dockerfile *d, size_t at, struct build_args *args, struct plan_source *ret)
+{
+    const struct instruction *from = &d->stages[at].from;
+    const char *flag = instruction_flag(from, "platform");
+    auto_free char *name = NULL, *platform = NULL;
+    int r = expand_word(from->args[0], d->escape, build_args_lookup_global, args, &name);
+    if (r == 0 && flag)
+        r = expand_word(flag, d->escape, build_args_lookup_global, args, &platform);
+    if (r == 0 && platform)
+        r = check_platform(platform);
+    if (r == 0 && !*name)
+        r = err_set(-EINVAL, "the name of the image is empty; is an ARG missing before the first FROM?");
+    if (r < 0)
+        return r;
+    if (str_eq(name, "scratch"))
+        ret->kind = FROM_SCRATCH;
+    else if (find_stage(d, at, name, false, &ret->stage))
+        ret->kind = FROM_STAGE;
+    else
+        *ret = (struct plan_source){.kind = FROM_IMAGE, .image = take_ptr(&name)};
+    return 0;
+}
+
+static int plan_copy(const struct dockerfile *d, size_t at, const char *name, struct plan_source *ret)
+{
+    uint64_t number;
+    if (!*name)
+        return err_set(-EINVAL, "--from is empty");
+    if (find_stage(d, at, name, true, &ret->stage)) {
+        ret->kind = FROM_STAGE;
+        return 0;
+    }
+    if (str_to_u64(name, &number))
+        return err_set(-EINVAL, "--from=%s: there is no such stage before this one", name);
+    if (d->stages[at].name && strcasecmp(d->stages[at].name, name) == 0)
+        return err_set(-EINVAL, "--from=%s: a stage cannot copy from itself", name);
+    *ret = (struct plan_source){.kind = FROM_IMAGE, .image = xstrdup(name)};
+    return 0;
+}
+
+/* ---- a stage ---- */
+
+static const char *lookup_scope(void *ctx, const char *name)
+{
+    return scope_get(ctx, name);
+}
+
+static int declare(const struct dockerfile *d, const struct instruction *arg, struct scope *scope)
+{
+    strv_foreach (pair, arg->args) {
+        auto_free char *name = NULL, *value = NULL;
+        int r = expand_pair(pair, d->escape, lookup_scope, scope, &name, &value);
+        if (r < 0)
+            return r;
+        scope_declare(scope, name, value);
+    }
+    return 0;
+}
+
+/* In --from only ARGs count: what ENV an image has is not known yet. */
+static int plan_step(const struct dockerfile *d, size_t at, const struct instruction *step, struct scope *scope,
+                     struct plan_source *ret)
+{
+    const char *flag = step->kind == INSTR_COPY ? instruction_flag(step, "from") : NULL;
+    auto_free char *name = NULL;
+    if (step->kind == INSTR_ARG)
+        return declare(d, step, scope);
+    if (!flag)
+        return 0;
+    int r = expand_word(flag, d->escape, lookup_scope, scope, &name);
+    return r < 0 ? r : plan_copy(d, at, name, ret);
+}
+
+/* scopes: one for each stage. */
+static int plan_stage(struct build_plan *p, const struct dockerfile *d, size_t at, struct build_args *args,
+                      struct scope *scopes)
+{
+    struct plan_stage *stage = &p->stages[at];
+    const struct dockerfile_stage *s = &d->stages[at];
+    int r = plan_base(d, at, args, &stage->base);
+    if (r < 0)
+        return instruction_wrap(d->file, &s->from, r);
+    scopes[at].args = args;
+    if (stage->base.kind == FROM_STAGE)
+        scopes[at].values = strv_copy(scopes[stage->base.stage].values);
+    stage->n_copies = s->n_steps;
+    stage->copies = xcalloc(s->n_steps + 1, sizeof(*stage->copies));
+    for (size_t i = 0; i < s->n_steps; i++) {
+        r = plan_step(d, at, &s->steps[i], &scopes[at], &stage->copies[i]);
+        if (r < 0)
+            return instruction_wrap(d->file, &s->steps[i], r);
+    }
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static void need(struct build_plan *p, const struct plan_source *source)
+{
+    if (source->kind == FROM_STAGE)
+        p->stages[source->stage].needed = true;
+}
+
+/* References go backwards only, so one pass from the target down finds them all. */
+static void mark_needed(struct build_plan *p)
+{
+    p->stages[p->target].needed = true;
+    for (size_t i = p->target + 1; i-- > 0;) {
+        const struct plan_stage *s = &p->stages[i];
+        if (!s->needed)
+            continue;
+        p->n_needed++;
+        need(p, &s->base);
+        for (size_t k = 0; k < s->n_copies; k++)
+            need(p, &s->copies[k]);
+    }
+}
+
+static int plan_stages(struct build_plan *p, const struct dockerfile *d, struct build_args *args)
+{
+    auto_free struct scope *scopes = xcalloc(d->n_stages, sizeof(*scopes));
+    int r = 0;
+    for (size_t i = 0; i <= p->target && r == 0; i++)
+        r = plan_stage(p, d, i, args, scopes);
+    for (size_t i = 0; i < d->n_stages; i++)
+        strv_free(scopes[i].values);
+    return r;
+}
+
+int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, struct build_plan *ret)
+{
+    struct build_plan p = {.n_stages = d->n_stages, .target = d->n_stages - 1};
+    if (target && !find_stage(d, d->n_stages, target, true, &p.target))
+        return fail_target(d, target);
+    p.stages = xcalloc(d->n_stages, sizeof(*p.stages));
+    int r = plan_stages(&p, d, args);
+    if (r < 0) {
+        build_plan_done(&p);
+        return r;
+    }
+    mark_needed(&p);
+    *ret = p;
+    return 0;
+}
+
+void build_plan_done(struct build_plan *p)
+{
+    for (size_t i = 0; p->stages && i < p->n_stages; i++) {
+        struct plan_stage *s = &p->stages[i];
+        for (size_t k = 0; k < s->n_copies; k++)
+            free(s->copies[k].image);
+        free(s->copies);
+        free(s->base.image);
+    }
+    free(p->stages);
+    *p = (struct build_plan){0};
+}

@@ -1,0 +1,30 @@
+/* Which stages a target needs, and what each of them begins with and copies from. Pure. Private to src/build. */
+#ifndef BUILD_PLAN_H
+#define BUILD_PLAN_H
+
+#include "scope.h"
+
+/* Where a stage begins, or a COPY takes from. */
+struct plan_source {
+    enum plan_source_kind { FROM_CONTEXT, FROM_SCRATCH, FROM_STAGE, FROM_IMAGE } kind;
+    size_t stage; /* FROM_STAGE: its index, always lower than that of the stage that refers to it */
+    char *image;  /* FROM_IMAGE: as written, expanded */
+};
+
+struct plan_stage {
+    bool needed;
+    struct plan_source base;
+    struct plan_source *copies; /* one for each step; FROM_CONTEXT where there is no --from */
+    size_t n_copies;
+};
+
+struct build_plan {
+    struct plan_stage *stages; /* as in the file */
+    size_t n_stages, target, n_needed;
+};
+
+/* target: a stage's name or number, NULL for the last one. args: with the global ones declared. -EINVAL with text. */
+int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, struct build_plan *ret);
+void build_plan_done(struct build_plan *p);
+
+#endif

@@ -1,0 +1,119 @@
+/* RUN: a command in a container upon the stage's layers; what it leaves in the upper directory becomes the layer by
+ * rename (DF-21, S-062).
+ * Runs in: run_execute in the BUILDER; the command itself in a child of it (run_step). */
+#include "builder.h"
+
+#include "layer-tree.h"
+
+#include "whelk/err.h"
+#include "whelk/fd.h"
+#include "whelk/run.h"
+
+#include <fcntl.h>
+
+static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+enum { SHOWN_MAX = 200 };
+
+static const char *network_of(const struct step *s)
+{
+    const char *network = s->b->options->network;
+    return !network || str_eq(network, "default") ? "private" : network;
+}
+
+int run_prepare(struct step *s)
+{
+    if (!s->args || !*s->args[0])
+        return err_set(-EINVAL, "RUN has no command");
+    cache_key_add_number(&s->key, "json", s->i->json);
+    cache_key_add_strv(&s->key, "arguments", s->state->scope.values);
+    cache_key_add(&s->key, "network", network_of(s));
+    return 0;
+}
+
+/* ENV wins over build arguments, these over proxies that nobody declared. HOME is the child's matter: it knows the
+ * user. */
+static char **make_env(const struct step *s)
+{
+    auto_strv char **proxies = scope_proxies(&s->state->scope);
+    char *const *const sources[] = {s->state->env, s->state->scope.values, proxies,
+                                    (char *const[]){(char *)(uintptr_t)default_path, NULL}};
+    char **env = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+        strv_foreach (pair, sources[i]) {
+            auto_free char *name = xstrndup(pair, strcspn(pair, "="));
+            if (!strv_env_get(env, name))
+                strv_add(&env, pair);
+        }
+    }
+    return env;
+}
+
+/* What run_step wants in its directory; staged beside what becomes the layer, so that only upper/ does. */
+static int make_box(const struct step *s, int box)
+{
+    int r = layer_tree_make_root(s->b->store, box, "upper", s->state->layers);
+    if (r == 0)
+        r = dir_make(box, "work", 0700);
+    return r < 0 ? r : run_write_files(box, "build", NULL);
+}
+
+/* With --quiet the output waits in an unnamed file, and is shown if the command fails. */
+static int open_output(const struct step *s, int box)
+{
+    if (!s->b->options->quiet)
+        return dup(s->b->options->log_fd);
+    return openat(box, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+static int fail(struct step *s, int status, int out)
+{
+    auto_free char *shown = str_printable(s->i->text);
+    bool cut = strlen(shown) > SHOWN_MAX;
+    if (s->b->options->quiet && lseek(out, 0, SEEK_SET) == 0)
+        fd_copy(out, s->b->options->log_fd);
+    s->told = true;
+    err_set(-ECHILD, "%s:%u: %.*s%s failed with status %d", s->b->file.file, s->i->line, SHOWN_MAX, shown,
+            cut ? "..." : "", status);
+    return err_with_status(-ECHILD, status);
+}
+
+static int run_in(struct step *s, int box, const char *name, struct layer_facts *ret)
+{
+    auto_strv char **env = make_env(s), **command = step_command(s);
+    auto_free char *dir = xasprintf("tmp/%s/%s", s->b->staging->name, name);
+    auto_close int out = open_output(s, box);
+    const char *user = image_config_str(&s->state->config, "User");
+    const struct step_spec spec = {
+        .layers = s->state->layers,
+        .dir = dir,
+        .args = command,
+        .env = env,
+        .cwd = build_state_workdir(s->state),
+        .user = user,
+        .network = network_of(s),
+        .out_fd = out,
+    };
+    if (out < 0)
+        return err_sys("cannot keep the output of RUN");
+    int r = run_step(s->b->store, &spec, &ret->stubs);
+    return r > 0 ? fail(s, r, out) : r;
+}
+
+int run_execute(struct step *s, int dir, struct layer_facts *ret)
+{
+    int staging = s->b->staging->fd;
+    auto_free char *name = xasprintf("%u-box", s->b->n_dirs);
+    auto_close int box = -1;
+    int r = dir_make(staging, name, 0700);
+    if (r == 0)
+        r = box = dir_open(staging, name);
+    if (r >= 0)
+        r = make_box(s, box);
+    if (r == 0)
+        r = run_in(s, box, name, ret);
+    if (r == 0 && renameat(box, "upper", dir, "diff") < 0)
+        r = err_sys("cannot take what RUN made");
+    ret->changed = true;
+    return r < 0 ? r : tree_remove(staging, name);
+}
