@@ -55,6 +55,8 @@ struct ctr {
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns */
     int64_t health_retries;
     char *health_on_failure;             /* "none", "kill", "restart", "stop" */
+    char *log_driver;                    /* NULL: file; "none" */
+    int64_t log_max_size, log_max_files; /* 0: the usual */
     char **exposed_ports;
     char *cid_file;                      /* removed with the container */
     char **create_command;               /* argv, for inspect */

@@ -22,12 +22,14 @@ struct run_options {
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
+    char *log_driver, **log_opts;
     char *image_volume;
     char **env, **env_files, **volumes, **cap_add, **cap_drop, **security_opts, **labels, **tmpfs;
     char **mounts, **volumes_from;
 };
 
-/* The pure final record out of image, options and words; reads only env files. create_command may be NULL. The error names the flag. */
+/* The pure final record out of image, options and words; reads env files, and the records of what --volumes-from and --mount
+ * name. create_command may be NULL. The error names the flag. */
 int spec_make(const struct store *s, const struct run_options *o, const char *image_id, const char *image_ref,
               const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret);
 
@@ -88,13 +90,26 @@ struct step_spec {
 int run_write_files(int dirfd, const char *hostname, const char *name);
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs);
 
-/* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text". */
+/* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text", rotated. */
+enum { LOG_MAX_SIZE = 10 * 1000 * 1000, LOG_MAX_FILES = 3 };
 struct log_writer;
-int log_open(int ctr_fd, struct log_writer **ret);
+/* *ret is NULL where the driver is "none". */
+int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret);
 /* Appends output of stream (1 stdout, 2 stderr). */
 int log_add(struct log_writer *w, int stream, const void *data, size_t len);
 void log_close(struct log_writer *w);
-/* Copies the stored log to stdout_fd and stderr_fd. */
-int log_replay(int ctr_fd, int stdout_fd, int stderr_fd);
+
+struct log_query {
+    int64_t since, until; /* ns; 0: no bound */
+    int64_t tail;         /* the last so many lines; -1: all */
+    bool timestamps, follow;
+    const char *prefix;   /* before each line, or NULL */
+    int out_fd, err_fd;   /* -1: this stream is left out */
+    int supervisor;       /* with follow: a pidfd whose end is the end, -1: it does not run */
+};
+/* Writes what the log holds and, with follow, what comes. -EPIPE without text when the reader has gone. */
+int log_read(int ctr_fd, const struct log_query *q);
+/* A supervisor's pidfd for log_query; -ESRCH without text: not running. */
+int run_supervisor(const struct store *s, const char *id, int *ret_pidfd);
 
 #endif

@@ -1,36 +1,100 @@
-/* whelk logs: what a container wrote. */
+/* whelk logs: what containers wrote. */
 #include "cmd.h"
 
+#include "whelk/filter.h"
 #include "whelk/run.h"
+
+struct logs_opts {
+    bool follow, timestamps, names;
+    char *tail, *since, *until;
+};
+
+static const struct opt logs_table[] = {
+    {"follow", 'f', OPT_BOOL, OPT(struct logs_opts, follow), .help = "go on with what comes until the container ends"},
+    {"names", 0, OPT_BOOL, OPT(struct logs_opts, names), .help = "begin each line with the container's name"},
+    {"since", 0, OPT_STR, OPT(struct logs_opts, since), .arg = "TIME",
+     .help = "only what is younger: a duration such as 10m, RFC 3339, a date, or seconds since 1970"},
+    {"tail", 'n', OPT_STR, OPT(struct logs_opts, tail), .arg = "LINES", .help = "only the last lines", .def = "all"},
+    {"timestamps", 't', OPT_BOOL, OPT(struct logs_opts, timestamps), .help = "begin each line with its time"},
+    {"until", 0, OPT_STR, OPT(struct logs_opts, until), .arg = "TIME", .help = "only what is older"},
+    OPT_END,
+};
+
+static int parse_query(const struct logs_opts *o, struct log_query *ret)
+{
+    *ret = (struct log_query){.tail = -1, .timestamps = o->timestamps, .follow = o->follow, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO,
+                              .supervisor = -1};
+    int r = o->since ? filter_time(o->since, &ret->since) : 0;
+    if (r == 0 && o->until)
+        r = filter_time(o->until, &ret->until);
+    if (r == 0 && o->tail && !str_eq(o->tail, "all") && (!str_to_i64(o->tail, &ret->tail) || ret->tail < -1))
+        return err_set(-EINVAL, "--tail %s is not a number of lines; give a number, or all", o->tail);
+    return r;
+}
+
+static int show_log(struct store *s, const char *id, const char *prefix, const struct log_query *common)
+{
+    auto_close int dir = -1, supervisor = -1;
+    struct log_query q = *common;
+    q.prefix = prefix;
+    int r = ctr_open_dir(s, id, &dir);
+    if (r == 0 && q.follow)
+        r = run_supervisor(s, id, &supervisor);
+    if (r == -ESRCH)
+        r = 0; /* not running: what is there is all */
+    if (r == -ENOENT && err_is_clear())
+        return err_set(r, "no such container: %.12s", id);
+    if (r < 0)
+        return r;
+    q.supervisor = supervisor;
+    r = log_read(dir, &q);
+    if (r == -EPIPE)
+        return 0;
+    return r < 0 && err_is_clear() ? err_set(r, "cannot write out the log of container %.12s: %s", id, strerror(-r)) : r;
+}
+
+struct context {
+    struct store *store;
+    const struct logs_opts *opts;
+    struct log_query query;
+};
+
+static int logs_one(const char *arg, void *ctx)
+{
+    const struct context *x = ctx;
+    auto_free char *id = NULL, *prefix = NULL;
+    struct ctr c = {0};
+    int r = ctr_find(x->store, arg, &id);
+    if (r == 0 && x->opts->names)
+        r = ctr_load(x->store, id, &c);
+    if (c.name)
+        prefix = xasprintf("%s ", c.name);
+    ctr_done(&c);
+    return r < 0 ? r : show_log(x->store, id, prefix, &x->query);
+}
 
 static int run(void *opts, char **args)
 {
-    struct store *s;
-    auto_free char *id = NULL;
-    auto_close int dir = -1;
-    int r = cmd_store(&s);
+    struct context x = {.opts = opts};
+    int r = parse_query(opts, &x.query);
+    if (r == 0 && x.query.follow && strv_len(args) > 1)
+        r = err_set(-EINVAL, "--follow takes one container");
     if (r == 0)
-        r = ctr_find(s, args[0], &id);
-    if (r == 0)
-        r = ctr_open_dir(s, id, &dir);
-    if (r < 0)
-        return r;
-    err_clear();
-    r = log_replay(dir, STDOUT_FILENO, STDERR_FILENO);
-    if (r < 0 && r != -EPIPE && err_is_clear())
-        return err_set(r, "cannot write out the log of %s: %s", args[0], strerror(-r));
-    return r == -EPIPE ? 0 : r;
+        r = cmd_store(&x.store);
+    return r < 0 ? r : cmd_each(args, logs_one, &x);
 }
 
 const struct cmd cmd_logs = {
     .names = "logs;container logs",
-    .args = "CONTAINER",
-    .summary = "show what a container wrote",
+    .args = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "show what containers wrote",
     .description = "Writes the stored standard output of a container to standard output and its standard error to standard error, of running and "
-                   "ended ones.",
-    .examples = "whelk logs web\nwhelk logs web 2>/dev/null | tail",
+                   "ended ones, rotated parts first. With --follow it goes on, across rotation and restarts, until the container has ended.",
+    .examples = "whelk logs web\nwhelk logs -f --tail 20 web\nwhelk logs --since 10m -t web 2>/dev/null",
+    .opts = logs_table,
+    .opts_size = sizeof(struct logs_opts),
     .min_args = 1,
-    .max_args = 1,
+    .max_args = -1,
     .complete = COMPLETE_CONTAINER,
     .run = run,
 };

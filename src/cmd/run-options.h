@@ -40,6 +40,10 @@
     {"init", 0, OPT_BOOL, OPT(type, run.init), .help = "run a small init as process 1 that reaps and forwards signals"}, \
     {"interactive", 'i', OPT_BOOL, OPT(type, run.interactive), .help = "keep standard input open and forward it"},     \
     {"label", 'l', OPT_LIST, OPT(type, run.labels), .arg = "KEY=VALUE", .help = "set a label"},                        \
+    {"log-driver", 0, OPT_STR, OPT(type, run.log_driver), .arg = "DRIVER", .help = "where output is kept: file or none", \
+     .def = "file", .complete = COMPLETE_WORDS, .words = "file none"},                                                 \
+    {"log-opt", 0, OPT_LIST, OPT(type, run.log_opts), .arg = "KEY=VALUE", .help = "max-size=SIZE, max-file=NUMBER",     \
+     .def = "max-size=10m max-file=3", .complete = COMPLETE_WORDS, .words = "max-size= max-file="},                    \
     {"name", 0, OPT_STR, OPT(type, run.name), .arg = "NAME", .help = "name the container", .def = "two random words"}, \
     {"net|network", 0, OPT_STR, OPT(type, run.network), .arg = "MODE",                                                 \
      .help = "private (own, with loopback only), none, or host", .def = "private", .complete = COMPLETE_WORDS,         \

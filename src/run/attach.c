@@ -243,7 +243,7 @@ static int connect_to(const struct store *s, const char *id)
     unsigned number = 0;
     int r = store_hold(s, &hold_fd);
     if (r == 0)
-        r = supervisor_pidfd(s, id, &supervisor);
+        r = run_supervisor(s, id, &supervisor);
     if (r < 0)
         return r;
     auto_close int listener = listen_random(s, &number);

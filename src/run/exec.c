@@ -24,7 +24,7 @@ static int init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd
     struct ctr_live live = {0};
     auto_close int supervisor = -1;
     uint64_t start = 0;
-    int r = supervisor_pidfd(s, c->id, &supervisor);
+    int r = run_supervisor(s, c->id, &supervisor);
     if (r == 0)
         r = ctr_live_load(s, c->id, &live);
     if (r == -ESRCH || r == -ENOENT)

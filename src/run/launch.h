@@ -50,7 +50,4 @@ struct probe {
 };
 void exec_probe(const struct probe *p) __attribute__((noreturn));
 
-/* The supervisor of a running container as a pidfd that was checked twice; -ESRCH without text: not running. */
-int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd);
-
 #endif

@@ -1,7 +1,9 @@
-/* The log of a container in the CRI line format: "<RFC 3339 ns> stdout|stderr F|P text\n"; P: the line goes on in the next record of its
- * stream. The stamp is the time of reading. One writer, the supervisor, appends whole records with one write each (I12).
+/* Writing the log of a container in the CRI line format: "<RFC 3339 ns> stdout|stderr F|P text\n"; P: the line goes on in the next record
+ * of its stream. The stamp is the time of reading. One writer, the supervisor, appends whole records with one write a batch (I12).
  *
- * Runs in: SUPERVISOR (writing), any command (reading). */
+ * Rotation: a file that has reached its size becomes log.1, that one log.2, and so on; the last is dropped. Readers notice by the inode.
+ *
+ * Runs in: SUPERVISOR. */
 #include "whelk/run.h"
 
 #include "whelk/err.h"
@@ -11,41 +13,93 @@
 #include <fcntl.h>
 
 struct log_writer {
-    int fd;
+    int dir, fd;
+    int64_t size, max_size, max_files;
     struct buf out;
 };
 
-int log_open(int ctr_fd, struct log_writer **ret)
+static int open_log(int dir, int64_t *ret_size)
 {
-    int fd = openat(ctr_fd, "log", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+    int fd = openat(dir, "log", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_sys("cannot open the container's log");
+    *ret_size = fstat(fd, &st) == 0 ? st.st_size : 0;
+    return fd;
+}
+
+int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret)
+{
+    *ret = NULL;
+    if (c->log_driver && str_eq(c->log_driver, "none"))
+        return 0;
+    int64_t size = 0;
+    int fd = open_log(ctr_fd, &size);
+    if (fd < 0)
+        return fd;
     struct log_writer *w = xcalloc(1, sizeof *w);
-    w->fd = fd;
+    *w = (struct log_writer){.dir = ctr_fd, .fd = fd, .size = size,
+                             .max_size = c->log_max_size ? c->log_max_size : LOG_MAX_SIZE,
+                             .max_files = c->log_max_files ? c->log_max_files : LOG_MAX_FILES};
     *ret = w;
     return 0;
 }
 
-static void add_record(struct buf *out, const char *stamp, int stream, char tag, const char *text, size_t len)
+/* log.1 becomes log.2 and so on, log becomes log.1. If a new file cannot be had, the old one goes on. */
+static void rotate(struct log_writer *w)
 {
-    buf_addf(out, "%s %s %c ", stamp, stream == 1 ? "stdout" : "stderr", tag);
-    buf_add(out, text, len);
-    buf_addc(out, '\n');
+    char from[32], to[32];
+    for (int64_t i = w->max_files - 1; i > 0; i--) {
+        snprintf(to, sizeof to, "log.%lld", (long long)i);
+        snprintf(from, sizeof from, i > 1 ? "log.%lld" : "log", (long long)i - 1);
+        renameat(w->dir, from, w->dir, to);
+    }
+    if (w->max_files == 1)
+        unlinkat(w->dir, "log", 0);
+    int64_t size = 0;
+    int fd = open_log(w->dir, &size);
+    if (fd < 0) {
+        err_clear();
+        return;
+    }
+    fd_close(w->fd);
+    w->fd = fd;
+    w->size = size;
+}
+
+static void add_record(struct buf *out, const char *prefix, size_t prefix_len, const char *text, size_t len)
+{
+    buf_reserve(out, prefix_len + len + 1);
+    char *p = out->data + out->len;
+    memcpy(p, prefix, prefix_len);
+    memcpy(p + prefix_len, text, len);
+    p[prefix_len + len] = '\n';
+    out->len += prefix_len + len + 1;
+}
+
+static void add_records(struct log_writer *w, int stream, const char *p, size_t len)
+{
+    char stamp[40], prefix[64];
+    const char *end = p + len;
+    int n = snprintf(prefix, sizeof prefix, "%s %s F ", time_format(time_now(), stamp), stream == 1 ? "stdout" : "stderr");
+    while (p < end) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        const char *stop = nl ? nl : end;
+        prefix[n - 2] = nl ? 'F' : 'P';
+        add_record(&w->out, prefix, (size_t)n, p, (size_t)(stop - p));
+        p = nl ? nl + 1 : end;
+    }
 }
 
 int log_add(struct log_writer *w, int stream, const void *data, size_t len)
 {
-    char stamp[40];
-    time_format(time_now(), stamp);
-    const char *p = data, *end = p + len;
     w->out.len = 0;
-    while (p < end) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = nl ? nl : end;
-        add_record(&w->out, stamp, stream, nl ? 'F' : 'P', p, (size_t)(stop - p));
-        p = nl ? nl + 1 : end;
-    }
-    return fd_write_all(w->fd, w->out.data, w->out.len);
+    add_records(w, stream, data, len);
+    int r = fd_write_all(w->fd, w->out.data, w->out.len);
+    w->size += (int64_t)w->out.len;
+    if (w->max_size > 0 && w->size >= w->max_size)
+        rotate(w);
+    return r;
 }
 
 void log_close(struct log_writer *w)
@@ -55,32 +109,4 @@ void log_close(struct log_writer *w)
     fd_close(w->fd);
     buf_done(&w->out);
     free(w);
-}
-
-/* One record to its stream; a torn tail (a killed supervisor) has no newline and is left out. */
-static int replay_line(const char *line, size_t len, int stdout_fd, int stderr_fd)
-{
-    const char *stream = memchr(line, ' ', len);
-    if (!stream || (size_t)(line + len - stream) < sizeof " stdout F " - 1)
-        return 0;
-    bool out = strncmp(stream, " stdout ", 8) == 0, partial = stream[8] == 'P';
-    const char *text = stream + sizeof " stdout F " - 1;
-    size_t n = (size_t)(line + len - text);
-    int fd = out ? stdout_fd : stderr_fd, r = fd_write_all(fd, text, n);
-    return r < 0 || partial ? r : fd_write_all(fd, "\n", 1);
-}
-
-int log_replay(int ctr_fd, int stdout_fd, int stderr_fd)
-{
-    auto_close int fd = openat(ctr_fd, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : err_sys("cannot open the container's log");
-    auto_file FILE *f = fdopen(take_fd(&fd), "r");
-    auto_free char *line = NULL;
-    size_t cap = 0;
-    int r = 0;
-    for (ssize_t n; r == 0 && (n = getline(&line, &cap, f)) > 0;)
-        if (line[n - 1] == '\n')
-            r = replay_line(line, (size_t)n - 1, stdout_fd, stderr_fd);
-    return r;
 }

@@ -1,8 +1,9 @@
-/* How a container goes on: restart policy and health check. */
+/* How a container goes on: restart policy, health check and log. */
 #include "restart.h"
 #include "spec.h"
 
 #include "whelk/err.h"
+#include "whelk/units.h"
 
 static const int64_t second = 1000000000;
 
@@ -77,9 +78,46 @@ static int check_action(const char *action)
     return err_set(-EINVAL, "--health-on-failure %s is not known; known: none, kill, restart, stop", action);
 }
 
+/* Docker's and podman's names for a file of whelk's own. */
+static int make_log_driver(const char *name, struct ctr *c)
+{
+    static const char *const files[] = {"file", "k8s-file", "json-file", "local"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (str_eq(name, files[i]))
+            return 0;
+    if (!str_eq(name, "none"))
+        return err_set(-EINVAL, "--log-driver %s is not known; known: file (also k8s-file, json-file), none", name);
+    c->log_driver = xstrdup(name);
+    return 0;
+}
+
+static int add_log_opt(const char *word, struct ctr *c)
+{
+    const char *size = str_after(word, "max-size="), *files = str_after(word, "max-file=");
+    uint64_t bytes = 0;
+    if (size) {
+        int r = str_eq(size, "-1") ? 0 : size_parse(size, &bytes);
+        c->log_max_size = str_eq(size, "-1") ? -1 : (int64_t)bytes;
+        return r < 0 ? err_wrap(r, "--log-opt %s", word) : 0;
+    }
+    if (files && str_to_i64(files, &c->log_max_files) && c->log_max_files >= 1 && c->log_max_files <= 1000)
+        return 0;
+    return err_set(-EINVAL, "--log-opt %s is not known; known: max-size=SIZE (-1: no limit), max-file=1...1000", word);
+}
+
+static int make_log(const struct run_options *o, struct ctr *c)
+{
+    int r = o->log_driver ? make_log_driver(o->log_driver, c) : 0;
+    strv_foreach(word, o->log_opts)
+        r = r < 0 ? r : add_log_opt(word, c);
+    return r;
+}
+
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     int r = make_restart(o, c);
+    if (r == 0)
+        r = make_log(o, c);
     if (r < 0 || o->no_healthcheck)
         return r;
     r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);

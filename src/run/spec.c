@@ -1,5 +1,6 @@
-/* From what a user typed and what an image says to the record of a container: pure planning, nothing is touched but env files.
- * Only config.{Env, Cmd, Entrypoint, WorkingDir, User, ExposedPorts, StopSignal, Labels} of the image are looked at (H6). */
+/* From what a user typed and what an image says to the record of a container: pure planning, nothing is changed; env files
+ * are read, and the records that --volumes-from and --mount type=image name.
+ * Only config.{Env, Cmd, Entrypoint, WorkingDir, User, Volumes, ExposedPorts, StopSignal, Labels} of the image are looked at (H6). */
 #include "spec.h"
 
 #include "whelk/err.h"
@@ -114,7 +115,7 @@ static void make_basics(const struct run_options *o, const struct image_config *
     c->cid_file = o->cidfile ? realpath(o->cidfile, NULL) : NULL;
 }
 
-static int make_all(const struct run_options *o, const struct image_config *config, char *const *command, struct ctr *c)
+static int make_all(const struct store *s, const struct run_options *o, const struct image_config *config, char *const *command, struct ctr *c)
 {
     int r = make_name(o, c);
     if (r == 0 && o->workdir && *o->workdir != '/')
@@ -130,7 +131,7 @@ static int make_all(const struct run_options *o, const struct image_config *conf
     if (r == 0)
         r = make_args(o, config, command, c);
     if (r == 0)
-        r = spec_make_mounts(o, c);
+        r = spec_make_mounts(s, o, config, c);
     if (r == 0)
         r = spec_make_security(o, c);
     if (r == 0)
@@ -144,7 +145,7 @@ int spec_make(const struct store *s, const struct run_options *o, const char *im
               const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret)
 {
     struct ctr c = {.image = xstrdup(image_id), .image_ref = xstrdup(image_ref), .layers = strv_copy(layers)};
-    int r = make_all(o, config, command, &c);
+    int r = make_all(s, o, config, command, &c);
     if (r < 0)
         ctr_done(&c);
     else

@@ -6,10 +6,20 @@
 #include "whelk/str.h"
 
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
-int spec_make_mounts(const struct run_options *o, struct ctr *c);
+int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config, struct ctr *c);
 int spec_make_security(const struct run_options *o, struct ctr *c);
 /* Restart policy and health check; the image's HEALTHCHECK counts where the options say nothing. */
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c);
+
+/* What one flag says about a mount, before it is one. */
+struct mount_ask {
+    const char *flag, *spec; /* "-v" and its value as typed, for error texts */
+    char *type, *source, *target, *subpath;
+    char **options;
+};
+void mount_ask_done(struct mount_ask *a);
+/* The value of --mount; flag and spec are set. */
+int spec_parse_mount(struct mount_ask *a);
 /* "//usr//x/" is "/usr/x". Caller frees. */
 char *spec_clean_path(const char *path);
 

@@ -44,7 +44,7 @@ static int holder_pidfd(int alive, int *ret_pidfd)
     return r;
 }
 
-int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd)
+int run_supervisor(const struct store *s, const char *id, int *ret_pidfd)
 {
     auto_close int alive = open_alive(s, id);
     return alive < 0 ? alive : holder_pidfd(alive, ret_pidfd);
@@ -52,7 +52,7 @@ int supervisor_pidfd(const struct store *s, const char *id, int *ret_pidfd)
 
 static int send_request(const struct store *s, const char *id, int value, int *ret_pidfd)
 {
-    int r = supervisor_pidfd(s, id, ret_pidfd);
+    int r = run_supervisor(s, id, ret_pidfd);
     if (r < 0)
         return r;
     return pidfd_signal(*ret_pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, value);

@@ -133,7 +133,7 @@ static int start(struct supervisor *v)
     if (r >= 0)
         r = take_alive(l, &v->record, &v->alive);
     if (r >= 0)
-        r = log_open(l->ctr_fd, &s->log);
+        r = log_open(l->ctr_fd, l->c, &s->log);
     if (r >= 0)
         r = session_await(s);
     return r < 0 ? r : publish_live(l, s, v->record.started, 0);
