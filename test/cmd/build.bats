@@ -1,0 +1,636 @@
+# whelk build
+
+load ../lib/common
+
+setup_file() {
+    base_image
+}
+
+setup() {
+    C=$BATS_TEST_TMPDIR/context
+    mkdir "$C"
+}
+
+# The Dockerfile of this test's context, from standard input.
+dockerfile() {
+    cat >"$C/Dockerfile"
+}
+# What a command prints in the image img.
+in_image() {
+    whelk run --rm --network none img "$@"
+}
+cached() {
+    grep -c 'Using cache' <<<"$stderr"
+}
+
+# --- the command
+
+@test "prints the id alone, and the steps on standard error" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+RUN echo made-here
+ENV A=1
+DOCKERFILE
+    run_whelk build --no-cache -t img -t other:v2 "$C"
+    assert_success
+    assert_id "$output"
+    assert_equal "$output" "$(inspect_field img .Id | sed 's/^sha256://')"
+    assert_equal "$output" "$(inspect_field other:v2 .Id | sed 's/^sha256://')"
+    assert_stderr_line "STEP 1/3: FROM base"
+    assert_stderr_line "STEP 2/3: RUN echo made-here"
+    assert_stderr_line "made-here"
+    assert_stderr_line "STEP 3/3: ENV A=1"
+    assert_stderr_line "COMMIT localhost/img:latest"
+    assert_stderr_line "Successfully tagged localhost/other:v2"
+    refute_stderr "Using cache"
+}
+
+@test "-q prints only the id" {
+    echo "FROM base" | dockerfile
+    run_whelk build -q "$C"
+    assert_success
+    assert_id "$output"
+    [ -z "$stderr" ]
+    echo "RUN echo shown-of-a-failure; exit 3" >>"$C/Dockerfile"
+    run_whelk build -q "$C"
+    assert_status 3
+    assert_output ""
+    assert_stderr_line "shown-of-a-failure"
+    refute_stderr "STEP"
+}
+
+@test "image build is the same; the context is the current directory" {
+    echo "FROM base" | dockerfile
+    cd "$C"
+    run_whelk image build
+    assert_success
+    assert_id "$output"
+}
+
+@test "--iidfile" {
+    printf 'FROM base\nRUN true\n' | dockerfile
+    cd "$BATS_TEST_TMPDIR"
+    run_whelk build -q --no-cache --iidfile id "$C"
+    assert_success
+    assert_equal "$(cat id)" "sha256:$output"
+    run_whelk build -q --iidfile nowhere/id "$C"
+    assert_status 125
+    assert_stderr --partial "nowhere/id"
+}
+
+@test "wrong tags, networks, labels and arguments are refused before anything is built" {
+    printf 'FROM base\nRUN echo ran\n' | dockerfile
+    for option in "-t UPPER" "--network nosuch" "--label =x" "--build-arg =x" "--pull"; do
+        run_whelk build --no-cache $option "$C"
+        assert_status 125
+        assert_one_error
+        refute_stderr "ran"
+    done
+}
+
+@test "a missing context, Dockerfile or base is one error" {
+    run_whelk build "$BATS_TEST_TMPDIR/none"
+    assert_status 125
+    assert_one_error
+    run_whelk build "$C"
+    assert_status 125
+    assert_one_error
+    assert_stderr --partial "no Containerfile and no Dockerfile"
+    echo "FROM nosuchimage" | dockerfile
+    run_whelk build -q "$C"
+    assert_status 125
+    assert_stderr_line --partial "Dockerfile:1: no such image: nosuchimage"
+    run_whelk build -
+    assert_status 125
+    assert_one_error
+    run_whelk build https://example.com/app.git
+    assert_status 125
+    assert_one_error
+}
+
+@test "-f: here first, then in the context, then standard input; Containerfile before Dockerfile" {
+    mkdir "$BATS_TEST_TMPDIR/here"
+    cd "$BATS_TEST_TMPDIR/here"
+    printf 'FROM base\nLABEL from=context\n' >"$C/my.file"
+    whelk build -q -t img -f my.file "$C"
+    assert_equal "$(inspect_field img .Config.Labels.from)" context
+    printf 'FROM base\nLABEL from=here\n' >my.file
+    whelk build -q -t img -f my.file "$C"
+    assert_equal "$(inspect_field img .Config.Labels.from)" here
+    printf 'FROM base\nLABEL from=stdin\n' | whelk build -q -t img -f - "$C"
+    assert_equal "$(inspect_field img .Config.Labels.from)" stdin
+    printf 'FROM base\nLABEL from=D\n' >"$C/Dockerfile"
+    printf 'FROM base\nLABEL from=C\n' >"$C/Containerfile"
+    whelk build -q -t img "$C"
+    assert_equal "$(inspect_field img .Config.Labels.from)" C
+    run_whelk build -f nosuch "$C"
+    assert_status 125
+    assert_one_error
+}
+
+@test "a broken Dockerfile: line and caret" {
+    printf 'FROM base\nCOPPY a b\n' | dockerfile
+    run_whelk build "$C"
+    assert_status 125
+    assert_output ""
+    assert_stderr --partial "Dockerfile:2:"
+    assert_stderr --partial 'did you mean "COPY"'
+}
+
+# --- RUN
+
+@test "RUN: a failure ends the build with its own status, and tags nothing" {
+    printf 'FROM base\nRUN echo first >/first\nRUN exit 42\n' | dockerfile
+    run_whelk build -t failed "$C"
+    assert_status 42
+    assert_output ""
+    assert_stderr_line "Error: Dockerfile:3: RUN exit 42 failed with status 42"
+    run_whelk inspect failed
+    [ "$status" -ne 0 ]
+    # What came before it stays cached.
+    run_whelk build "$C"
+    assert_status 42
+    assert_equal "$(cached)" 1
+}
+
+@test "RUN: shell and exec form, what is not there, and backslashes" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+RUN echo $((1 + 1)) >/two && \
+    echo a\ b >/words
+RUN ["/bin/sh", "-c", "echo $0 >/zero", "x y"]
+DOCKERFILE
+    whelk build -q -t img "$C"
+    run_whelk run --rm --network none img cat /two /words /zero
+    assert_output $'2\na b\nx y'
+    printf 'FROM base\nRUN ["/no/such/program"]\n' | dockerfile
+    run_whelk build "$C"
+    assert_status 127
+    assert_stderr --partial "/no/such/program"
+}
+
+@test "RUN sees WORKDIR, USER, ENV and ARG" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+ARG one=arg
+ARG two=arg
+ENV two=env HOME_IS=unset
+WORKDIR /srv/app
+RUN echo "$PWD $one $two $HOME" >/tmp/seen
+USER user
+RUN echo "$(id -un) $HOME" >/tmp/user
+DOCKERFILE
+    [ "$WHELK_LANE" != plain ] || sed -i '/USER user/,$d' "$C/Dockerfile"
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image cat /tmp/seen)" "/srv/app arg env /root"
+    assert_equal "$(inspect_field img '.Config.Env | map(select(startswith("one="))) | length')" 0
+    [ "$WHELK_LANE" = plain ] || assert_equal "$(in_image cat /tmp/user)" "user /home/user"
+}
+
+@test "RUN: removed files and directories stay removed, and nothing of the build is left in the layer" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+RUN mkdir -p /d/e && touch /d/e/f /d/g
+RUN rm -r /d/e && touch /d/h
+DOCKERFILE
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image ls /d | xargs)" "g h"
+    printf 'FROM base\nRUN true\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(inspect_field img '.RootFS.Layers | length')" "$(inspect_field base '.RootFS.Layers | length')"
+}
+
+@test "--network none has no way out, host has the host's" {
+    printf 'FROM base\nRUN ls /sys/class/net | xargs >/net\n' | dockerfile
+    whelk build -q -t img --network none "$C"
+    assert_equal "$(in_image cat /net)" lo
+    whelk build -q -t img --network host "$C"
+    assert_equal "$(in_image cat /net)" "$(ls /sys/class/net | xargs)"
+}
+
+# --- the cache
+
+@test "an unchanged rebuild gives the same image, and every step says so" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+WORKDIR /app
+COPY a b ./
+RUN date +%N >now
+ENV X=1
+CMD ["cat", "now"]
+DOCKERFILE
+    echo a >"$C/a"
+    echo b >"$C/b"
+    first=$(whelk build -q -t img "$C")
+    run_whelk build -t img "$C"
+    assert_success
+    assert_output "$first"
+    assert_equal "$(cached)" 5
+    touch "$C/a" # a new time is no change
+    run_whelk build "$C"
+    assert_output "$first"
+    # Without its name and its record, too: it is made again out of the cache.
+    whelk rmi -f "$first" >/dev/null
+    run_whelk build -t img "$C"
+    assert_output "$first"
+    assert_equal "$(cached)" 5
+    run_whelk build --no-cache "$C"
+    assert_success
+    refute_stderr "Using cache"
+    [ "$output" != "$first" ]
+}
+
+@test "a changed file makes its COPY and all that follows anew, and nothing before" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+COPY first /srv/
+RUN cat /srv/first >/srv/sum
+COPY second /srv/
+RUN cat /srv/second >>/srv/sum
+DOCKERFILE
+    echo 1 >"$C/first"
+    echo 2 >"$C/second"
+    whelk build -q -t img "$C"
+    echo 3 >"$C/second"
+    run_whelk build -t img "$C"
+    assert_equal "$(cached)" 2
+    assert_equal "$(in_image cat /srv/sum | xargs)" "1 3"
+    chmod +x "$C/first"
+    run_whelk build -t img "$C"
+    assert_equal "$(cached)" 0 || assert_equal "$stderr" ""
+    assert_equal "$(in_image stat -c %a /srv/first)" 755
+    # Content, not time: a file that keeps size and mtime is seen.
+    touch -r "$C/second" "$BATS_TEST_TMPDIR/time"
+    echo 4 >"$C/second"
+    touch -r "$BATS_TEST_TMPDIR/time" "$C/second"
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image cat /srv/sum | xargs)" "1 4"
+}
+
+@test "an ARG counts where RUN can see it, an ENV everywhere" {
+    printf 'FROM base\nRUN echo before\nARG V=1\nRUN echo $V >/v\n' | dockerfile
+    whelk build -q -t img "$C"
+    run_whelk build -t img --build-arg V=2 "$C"
+    assert_equal "$(cached)" 2 # the first RUN and ARG
+    assert_equal "$(in_image cat /v)" 2
+    run_whelk build -t img --build-arg V=1 "$C"
+    assert_equal "$(cached)" 3
+    assert_equal "$(in_image cat /v)" 1
+    sed -i 's/ARG/ENV/' "$C/Dockerfile"
+    run_whelk build "$C"
+    assert_equal "$(cached)" 2 # the first RUN and ENV: what follows ENV has another key
+}
+
+@test "another base is another key" {
+    printf 'FROM base\nLABEL x=1\n' | dockerfile
+    whelk build -q -t base2 "$C"
+    printf 'ARG B=base\nFROM $B\nRUN echo x >/x\n' | dockerfile
+    whelk build -q "$C"
+    run_whelk build --build-arg B=base2 "$C"
+    assert_success
+    refute_stderr "Using cache"
+}
+
+# --- COPY
+
+@test "COPY: files, directories, new parents, the working directory" {
+    mkdir -p "$C/dir/sub"
+    echo f >"$C/file"
+    echo d >"$C/dir/in"
+    echo s >"$C/dir/sub/deep"
+    ln -s in "$C/dir/link"
+    mkfifo "$C/dir/fifo"
+    chmod 0750 "$C/dir/sub"
+    chmod 4711 "$C/dir/in"
+    dockerfile <<'DOCKERFILE'
+FROM base
+COPY file /new/parent/name
+COPY file /etc
+COPY dir /data
+WORKDIR /w
+COPY file dir/in ./
+COPY dir/sub sub
+COPY . all/
+DOCKERFILE
+    whelk build -q -t img "$C"
+    in_image sh -ec '
+        [ "$(cat /new/parent/name)" = f ] && [ "$(cat /etc/file)" = f ]
+        [ "$(stat -c "%a %u %g" /new/parent)" = "755 0 0" ]
+        [ "$(cat /data/in /data/sub/deep | xargs)" = "d s" ]
+        [ "$(readlink /data/link)" = in ] && [ -p /data/fifo ]
+        [ "$(stat -c "%a %u" /data/in)" = "4711 0" ] && [ "$(stat -c %a /data/sub)" = 750 ]
+        [ "$(ls /w | xargs)" = "all file in sub" ] && [ "$(ls /w/sub)" = deep ]
+        [ -f /w/all/Dockerfile ] && [ -f /w/all/dir/sub/deep ]
+        [ -f /etc/passwd ]'
+    assert_equal "$(in_image stat -c %Y /etc/file)" "$(stat -c %Y "$C/file")"
+}
+
+@test "COPY keeps what directories of the image are, and follows its links" {
+    [ "$WHELK_LANE" = plain ] || chown_user='&& chown user /home/user/mine'
+    dockerfile <<DOCKERFILE
+FROM base
+RUN mkdir -p /home/user/mine /opt/real /srv && chmod 1770 /home/user/mine && ln -s ../opt/real /srv/link \
+ && ln -s /usr/bin /abs && touch -d @1000000 /opt/real ${chown_user-}
+COPY f /home/user/mine/
+COPY f /tmp/
+COPY f /srv/link/
+COPY tree /srv/
+COPY f /abs/tool
+DOCKERFILE
+    mkdir -p "$C/tree/link"
+    echo f >"$C/f"
+    echo g >"$C/tree/link/g"
+    whelk build -q -t img "$C"
+    in_image sh -ec '
+        [ "$(stat -c %a /home/user/mine)" = 1770 ] && [ "$(stat -c %a /tmp)" = 1777 ]
+        [ -L /srv/link ] && [ "$(ls /opt/real | xargs)" = "f g" ]
+        [ -L /abs ] && [ -f /usr/bin/tool ]'
+    [ "$WHELK_LANE" = plain ] || assert_equal "$(in_image stat -c %U /home/user/mine)" user
+}
+
+@test "COPY: wildcards, JSON form, and .. that leads nowhere" {
+    mkdir "$C/d"
+    touch "$C/a.txt" "$C/b.txt" "$C/c.md" "$C/d/e.txt" "$C/with blank" "$C/.hidden.txt"
+    dockerfile <<'DOCKERFILE'
+FROM base
+COPY *.txt /txt/
+COPY */e.t?t /deep/
+COPY ["with blank", "/json/with blank"]
+COPY ../../a.txt /up/
+COPY [ab].txt /class/
+DOCKERFILE
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image ls -A /txt /deep /json /up /class | xargs)" \
+        "/class: a.txt b.txt /deep: e.txt /json: with blank /txt: .hidden.txt a.txt b.txt /up: a.txt"
+}
+
+@test "COPY: what cannot be copied is told" {
+    touch "$C/a" "$C/b"
+    mkdir "$C/d"
+    while IFS='|' read -r line text; do
+        printf 'FROM base\nRUN mkdir -p /dir/a && touch /plain\n%s\n' "$line" | dockerfile
+        run_whelk build "$C"
+        assert_status 125
+        assert_stderr_line --partial "$text"
+    done <<'CASES'
+COPY nosuch /x|Dockerfile:3: nosuch is not in the build context
+COPY d/nosuch /x|d/nosuch is not in the build context
+COPY a/b /x|a/b is not in the build context
+COPY *.zip /x/|nothing in the build context matches *.zip
+COPY a b /x|end with a /: /x/
+COPY [ab] /x|end with a /: /x/
+COPY a b /plain/|no directory
+COPY d /plain|no directory
+COPY a /plain/x|no directory
+COPY a /dir/|the image has a directory there
+COPY --from=nosuch a /|no such image: nosuch
+COPY --from=7 a /|no such stage
+COPY --chown=nosuch a /x|no user "nosuch"
+COPY --chown=0:nosuch a /x|no group "nosuch"
+COPY --chmod=rwx a /x|is no mode
+COPY $UNSET /x|a source is empty
+CASES
+}
+
+@test "COPY: links of the context never lead out of it" {
+    echo secret >"$BATS_TEST_TMPDIR/secret"
+    ln -s "$BATS_TEST_TMPDIR/secret" "$C/absolute"
+    ln -s ../secret "$C/relative"
+    ln -s / "$C/root"
+    for source in absolute relative "root$BATS_TEST_TMPDIR/secret"; do
+        printf 'FROM base\nCOPY %s /x\n' "$source" | dockerfile
+        run_whelk build "$C"
+        assert_status 125
+        assert_stderr --partial "is not in the build context"
+    done
+    echo inside >"$C/file"
+    ln -s /file "$C/link"
+    printf 'FROM base\nCOPY link /x\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image cat /x)" inside
+}
+
+@test "COPY --chmod" {
+    touch "$C/a"
+    mkdir "$C/d"
+    touch "$C/d/x"
+    printf 'FROM base\nCOPY --chmod=0700 a /a\nCOPY --chmod=u=rwX,go=rX d /d/\nCOPY --chmod=a+x d /e/\n' | dockerfile
+    chmod 0640 "$C/d/x"
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c %a /a /d/x /e/x | xargs)" "700 644 751"
+}
+
+@test "COPY --chown: names of the image, numbers, and the directory that it makes" {
+    skip_unless_lane root subuid # without subordinate ids all belong to root
+    touch "$C/a"
+    cat >"$C/Dockerfile" <<'DOCKERFILE'
+FROM base
+RUN echo 'late:x:77:78::/:/bin/sh' >>/etc/passwd
+COPY --chown=user a /a
+COPY --chown=late a /b
+COPY --chown=12:staff a /new/c
+COPY --chown=55 . /dir/sub/
+DOCKERFILE
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c %u:%g /a /b /new /new/c /dir /dir/sub /dir/sub/a | xargs)" \
+        "1000:1000 77:78 0:0 12:50 0:0 55:55 55:55"
+}
+
+@test "COPY --chown where only one id is mapped: root's, with a warning" {
+    skip_unless_lane plain
+    touch "$C/a"
+    printf 'FROM base\nCOPY --chown=user a /a\n' | dockerfile
+    run_whelk build -t img "$C"
+    assert_success
+    assert_stderr --partial "/etc/subuid"
+    assert_equal "$(in_image stat -c %u /a)" 0
+}
+
+@test "COPY: hard links stay links" {
+    echo x >"$C/one"
+    ln "$C/one" "$C/two"
+    printf 'FROM base\nCOPY . /d/\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c %h /d/one)" 2
+    assert_equal "$(in_image sh -c '[ /d/one -ef /d/two ] && echo same')" same
+}
+
+# --- .dockerignore
+
+@test ".dockerignore: exceptions, the error that names the line, and the file's names" {
+    mkdir -p "$C/logs/keep" "$C/src"
+    touch "$C/logs/a" "$C/logs/keep/b" "$C/src/c" "$C/src/d.tmp" "$C/secret"
+    ln -s secret "$C/way"
+    printf '# comment\nlogs\n!logs/keep\n**/*.tmp\nsecret\nDockerfile\n' >"$C/.dockerignore"
+    printf 'FROM base\nCOPY . /c/\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image find /c -type f | sort | xargs)" "/c/.dockerignore /c/logs/keep/b /c/src/c"
+    for source in secret 'secr*' way logs/a; do
+        printf 'FROM base\nCOPY %s /x/\n' "$source" | dockerfile
+        run_whelk build "$C"
+        assert_status 125
+        assert_stderr --partial "left out of the build context by the line"
+        assert_stderr --partial ".dockerignore"
+    done
+    printf 'FROM base\nCOPY . /c/\n' | dockerfile
+    echo 'src' >"$C/.containerignore"
+    whelk build -q -t img "$C"
+    run_whelk run --rm --network none img ls /c
+    assert_line secret
+    refute_output src
+    printf '*\n!src\n' >"$C/Dockerfile.dockerignore"
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image ls -A /c)" src
+}
+
+# --- stages
+
+@test "stages: FROM and COPY --from by name and number, the unneeded are skipped" {
+    dockerfile <<'DOCKERFILE'
+ARG BASE=base
+FROM $BASE AS Tools
+RUN mkdir /out && echo tool >/out/tool && chmod 0750 /out/tool
+ENV INHERITED=yes
+FROM base AS unused
+RUN exit 9
+FROM tools AS second
+RUN echo "$INHERITED" >/out/inherited
+FROM scratch
+COPY --from=tools /out/tool /bin/
+COPY --from=2 /out/inherited /
+COPY --from=base /bin/busybox /bin/
+CMD ["/bin/busybox", "cat", "/inherited", "/bin/tool"]
+DOCKERFILE
+    run_whelk build -t img "$C"
+    assert_success
+    assert_stderr_line "[1/4] STEP 1/3: FROM \$BASE AS Tools"
+    assert_stderr_line "[4/4] STEP 2/5: COPY --from=tools /out/tool /bin/"
+    refute_stderr "exit 9"
+    run_whelk run --rm --network none img
+    assert_output $'yes\ntool'
+    assert_equal "$(inspect_field img '.Config.Env | length')" 0
+    # All of it cached: no stage is entered.
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(cached)" 7
+    run_whelk build -t img --target TOOLS "$C"
+    assert_success
+    assert_equal "$(in_image cat /out/tool)" tool
+    run_whelk build --target 1 "$C"
+    assert_status 9
+    run_whelk build --target tool "$C"
+    assert_status 125
+    assert_stderr --partial 'did you mean "tools"'
+}
+
+@test "COPY --from: a stage that was made anew with the same contents is a hit" {
+    printf 'FROM base AS a\nARG V=1\nRUN echo $V >/other; echo same >/same\nFROM base\nCOPY --from=a /same /\nRUN date +%%N >/now\n' | dockerfile
+    whelk build -q -t img "$C"
+    now=$(in_image cat /now)
+    run_whelk build -t img --build-arg V=2 "$C"
+    assert_success
+    assert_equal "$(in_image cat /now)" "$now"
+}
+
+@test "COPY --from keeps owners and file capabilities" {
+    skip_unless_lane root subuid
+    printf 'FROM base AS a\nRUN echo x >/x && chown user:staff /x && chmod 4750 /x\nFROM base\nCOPY --from=a /x /y\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c %U:%G:%a /y)" user:staff:4750
+}
+
+# --- arguments
+
+@test "--build-arg: defaults, the environment, global and platform arguments, and what is not consumed" {
+    dockerfile <<'DOCKERFILE'
+ARG G=global
+FROM base
+ARG A=one
+ARG B=${A}-two
+ARG G
+ARG TARGETARCH
+ARG E
+LABEL v="$A/$B/$G/$TARGETARCH/$E/${UNSET:-none}"
+RUN echo "${HTTP_PROXY-unset} ${A}" >/env
+DOCKERFILE
+    arch=$(inspect_field base .Architecture)
+    whelk build -q -t img "$C"
+    assert_equal "$(inspect_field img .Config.Labels.v)" "one/one-two/global/$arch//none"
+    E=env run_whelk build -q -t img --build-arg A=1 --build-arg G=2 --build-arg E --build-arg HTTP_PROXY=p --build-arg zzz=1 "$C"
+    assert_success
+    assert_equal "$(inspect_field img .Config.Labels.v)" "1/1-two/2/$arch/env/none"
+    assert_equal "$(in_image cat /env)" "p 1"
+    assert_equal "$stderr" "Warning: --build-arg zzz was not consumed: no ARG declares it"
+}
+
+# --- what the image says
+
+@test "the image's config: last ones win, CMD goes with a new ENTRYPOINT" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+MAINTAINER A. B. <ab@example.com>
+CMD ["a"]
+CMD b $HOME
+EXPOSE 80 53/UDP 9000-9001
+LABEL one=1 "two words"=2
+USER 12:34
+ENV OLD form with blanks
+WORKDIR a
+WORKDIR b/../c
+DOCKERFILE
+    run_whelk build -t img --label three=3 --label one=uno "$C"
+    assert_success
+    assert_stderr_line "Warning: Dockerfile:2: MAINTAINER is deprecated, use LABEL"
+    assert_equal "$(inspect_field img '| [.Author, (.Config | .Cmd, (.ExposedPorts | keys), .Labels, .User, .WorkingDir)] | tojson')" \
+        '["A. B. <ab@example.com>",["/bin/sh","-c","b $HOME"],["53/udp","80/tcp","9000/tcp","9001/tcp"],{"one":"uno","three":"3","two words":"2"},"12:34","/a/c"]'
+    assert_equal "$(inspect_field img '.Config.Env | map(select(startswith("OLD="))) | .[0]')" "OLD=form with blanks"
+    printf 'FROM img\nENTRYPOINT ["e"]\n' | dockerfile
+    whelk build -q -t img2 "$C"
+    assert_equal "$(inspect_field img2 '.Config | [.Entrypoint, .Cmd] | tojson')" '[["e"],null]'
+    printf 'FROM img\nCMD ["c"]\nENTRYPOINT e\n' | dockerfile
+    whelk build -q -t img2 "$C"
+    assert_equal "$(inspect_field img2 '.Config | [.Entrypoint, .Cmd] | tojson')" '[["/bin/sh","-c","e"],["c"]]'
+}
+
+@test "WORKDIR makes what is missing, and leaves the rest alone" {
+    printf 'FROM base\nWORKDIR /home/user\nWORKDIR /made/here\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c '%a %u' /made/here /made | xargs)" "755 0 755 0"
+    assert_equal "$(in_image pwd)" /made/here
+    assert_equal "$(inspect_field img '.RootFS.Layers | length')" $(($(inspect_field base '.RootFS.Layers | length') + 1))
+}
+
+@test "FROM scratch alone makes an image" {
+    echo x >"$C/x"
+    printf 'FROM scratch\nCOPY x /\n' | dockerfile
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(inspect_field img '.RootFS.Layers | length')" 1
+}
+
+# --- the end
+
+@test "a build that is interrupted leaves nothing but what is finished" {
+    printf 'FROM base\nRUN echo one >/one\nRUN sleep 600\n' | dockerfile
+    for signal in INT TERM KILL; do
+        # A shell starts what it does not wait for with SIGINT ignored.
+        env --default-signal=INT "$WHELK" build "$C" >/dev/null 2>"$BATS_TEST_TMPDIR/log" 3>&- &
+        pid=$!
+        wait_for 10 grep -q "sleep 600" "$BATS_TEST_TMPDIR/log"
+        sleep 0.2
+        kill -"$signal" "$pid"
+        code=0
+        wait "$pid" || code=$?
+        assert_equal "$code" $((128 + $(kill -l "$signal")))
+        wait_for 10 no_orphans
+    done
+    echo "FROM base" | dockerfile
+    whelk build -q "$C" # tidies up what SIGKILL left
+    [ -z "$(store_entries tmp)" ]
+}
+
+@test "nothing is left behind" {
+    whelk rm -af >/dev/null
+    whelk rmi -af >/dev/null
+    no_leftovers
+}
