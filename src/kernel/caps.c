@@ -84,6 +84,17 @@ uint64_t caps_all(void)
     return known >= CAP_SLOTS ? UINT64_MAX : (UINT64_C(1) << known) - 1;
 }
 
+/* Without being root, containers are in a user namespace of their own, which has all. */
+uint64_t caps_grantable(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+
+    if (geteuid() != 0 || syscall(SYS_capget, &head, data) < 0)
+        return caps_all();
+    return caps_all() & (data[0].permitted | (uint64_t)data[1].permitted << 32);
+}
+
 /* A list from the command line as a set; "ALL" apart. */
 static int parse_list(char *const *list, uint64_t *ret_set, bool *ret_all)
 {
@@ -122,7 +133,7 @@ int caps_compute(uint64_t base, char *const *add, char *const *drop, uint64_t *r
         return err_set(-EINVAL, "capability %s is both added and dropped",
                        cap_name((unsigned)__builtin_ctzll(added & dropped)));
 
-    uint64_t set = drop_all ? 0 : add_all ? caps_all() : base;
+    uint64_t set = drop_all ? 0 : add_all ? caps_grantable() : base;
     *ret = (set & ~dropped) | added;
     return 0;
 }

@@ -109,7 +109,7 @@ static int exec_ctr(const struct ctr *base, const struct exec_options *o, char *
     if (o->workdir)
         c.cwd = o->workdir;
     if (o->privileged)
-        c.cap_bounding = c.cap_effective = c.cap_ambient = (int64_t)caps_all();
+        c.cap_bounding = c.cap_effective = c.cap_ambient = (int64_t)caps_grantable();
     *ret = c;
     return 0;
 }

@@ -77,7 +77,7 @@ int spec_make_security(const struct run_options *o, struct ctr *c)
         c->unmask = true;
         c->seccomp = xstrdup("unconfined");
     }
-    int r = caps_compute(o->privileged ? caps_all() : caps_default(), o->cap_add, o->cap_drop, &caps);
+    int r = caps_compute(o->privileged ? caps_grantable() : caps_default(), o->cap_add, o->cap_drop, &caps);
     if (r == 0)
         r = caps_compute(0, o->cap_add, o->cap_drop, &adds);
     strv_foreach(word, o->security_opts)
