@@ -50,6 +50,16 @@ static int attach_at(struct child *k, int mnt, const char *path, bool directory)
     return r < 0 ? r : mnt_attach(mnt, fd);
 }
 
+/* The kernel's own file systems go on real directories, there or made. A link of the image would decide what "/proc" is, and could be another place
+ * by the time that /proc/kcore is masked. */
+static int attach_base(struct child *k, int mnt, const char *path)
+{
+    auto_close int fd = open_in_root(k->root_fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd == -ENOENT)
+        return attach_at(k, mnt, path, true);
+    return fd < 0 ? err_set(fd, "it is not a directory in the image") : mnt_attach(mnt, fd);
+}
+
 int child_mount_root(struct child *k)
 {
     const struct plan *p = k->plan;
@@ -185,7 +195,7 @@ static int mount_one_base(struct child *k, const struct base_mount *m)
     auto_close int mnt = -1;
     int r = make_base(k, m, &mnt);
     if (r == 0)
-        r = attach_at(k, mnt, m->target, true);
+        r = attach_base(k, mnt, m->target);
     if (r == 0 && (m->flags & DEV))
         r = fill_dev(k, mnt);
     if (r < 0 && (m->flags & OPTIONAL)) {
@@ -325,9 +335,11 @@ static int mask_one(struct child *k, const char *path, struct mask *mask)
     bool *attached = &mask->attached;
     auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
     struct stat st;
-    if (place < 0 || fstat(place, &st) < 0)
+    if (place == -ENOENT || place == -ENOTDIR)
         return 0; /* this kernel does not have it */
-    int r = 0;
+    int r = place < 0 ? place : fstat(place, &st) < 0 ? -errno : 0;
+    if (r < 0)
+        return err_set(r, "cannot mask /%s: %s", path, strerror(-r));
     if (S_ISDIR(st.st_mode) && *empty < 0)
         r = mnt_new("tmpfs", SAFE_DATA | MOUNT_ATTR_RDONLY, (const char *const[]){"size", "0", "nr_inodes", "1", NULL}, empty);
     /* The first directory gets the tmpfs itself: a mount that is never attached costs an RCU grace period (1 ms) when it is closed. */
@@ -343,8 +355,10 @@ static int mask_one(struct child *k, const char *path, struct mask *mask)
 static int make_readonly(struct child *k, const char *path)
 {
     auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
-    if (place < 0)
+    if (place == -ENOENT || place == -ENOTDIR)
         return 0;
+    if (place < 0)
+        return err_set(place, "cannot make /%s read-only: %s", path, strerror(-place));
     int r = mnt_clone(place, "", true, &mnt);
     if (r == 0)
         r = mnt_attrs(mnt, MOUNT_ATTR_RDONLY | SAFE_DATA, 0, true);
