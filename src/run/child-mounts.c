@@ -135,6 +135,18 @@ static int bind_all_nodes(int dev)
     return 0;
 }
 
+/* From here on the container's own null device stands in for streams and masks: root in it may change mode and owner, which must not be those of the
+ * host's. */
+static int take_null(struct child *k, int dev)
+{
+    int fd = openat(dev, "null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_sys("cannot open the container's /dev/null");
+    fd_close(k->null_fd);
+    k->null_fd = fd;
+    return 0;
+}
+
 static int fill_dev(struct child *k, int dev)
 {
     static const char *const dirs[] = {"pts", "shm", "mqueue"};
@@ -147,6 +159,8 @@ static int fill_dev(struct child *k, int dev)
             return err_sys("cannot make /dev/%s", links[i][1]);
     for (size_t i = 0; i < ARRAY_LEN(nodes) && r == 0; i++)
         r = make_node(k, dev, &nodes[i]);
+    if (r == 0)
+        r = take_null(k, dev);
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
 }
 

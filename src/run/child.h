@@ -28,7 +28,7 @@ struct child {
     int store_fd;            /* plan->store_fd in this mount namespace */
     int dir_fd;              /* plan->dir; the root is mounted over it */
     int root_fd;             /* O_PATH of the container's root, until the pivot and after */
-    int null_fd;             /* an own /dev/null, kept for masks and stdio */
+    int null_fd;             /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
     struct identity who;
     gid_t groups[64];
     char *home;
