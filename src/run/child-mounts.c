@@ -66,7 +66,7 @@ int child_mount_root(struct child *k)
     auto_free char *upper = xasprintf("%s/upper", p->dir);
     auto_free char *work = xasprintf("%s/work", p->dir);
     auto_close int root = -1;
-    uint64_t attrs = p->c->no_new_privs ? SAFE : 0;
+    uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
     int r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work, attrs, &root);
     if (r < 0)
         return r;
