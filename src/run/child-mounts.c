@@ -319,7 +319,7 @@ int child_mount_files(struct child *k)
             continue;
         r = mnt_clone(k->dir_fd, files[i][0], false, &mnt);
         if (r == 0)
-            r = mnt_attrs(mnt, SAFE_DATA, 0, false);
+            r = mnt_attrs(mnt, SAFE_DATA | (k->plan->c->read_only ? MOUNT_ATTR_RDONLY : 0), 0, false);
         if (r == 0)
             r = attach_at(k, mnt, files[i][1], false);
     }
