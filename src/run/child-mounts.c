@@ -201,7 +201,10 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
     }
     bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
     int r = mnt_new(m->type, m->attrs | (ro ? MOUNT_ATTR_RDONLY : 0), options, ret_fd);
-    return r == -EPERM && (m->flags & HOST_IF_REFUSED) ? clone_host(m, ret_fd) : r;
+    if (r != -EPERM || !(m->flags & HOST_IF_REFUSED))
+        return r;
+    k->host_sys = true;
+    return clone_host(m, ret_fd);
 }
 
 static int mount_one_base(struct child *k, const struct base_mount *m)
@@ -403,6 +406,8 @@ int child_mask(struct child *k)
         r = make_readonly(k, readonly_paths[i]);
     for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
         r = mask_one(k, masked[i], &mask);
+    if (r == 0 && k->host_sys)
+        r = mask_one(k, "sys/kernel", &mask);
     if (r == 0)
         r = mask_throttle(k, &mask);
     fd_close(mask.empty);

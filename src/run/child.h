@@ -29,6 +29,7 @@ struct child {
     int dir_fd;              /* plan->dir; the root is mounted over it */
     int root_fd;             /* O_PATH of the container's root, until the pivot and after */
     int null_fd;             /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
+    bool host_sys;           /* /sys is a bind of the host's */
     struct identity who;
     gid_t groups[64];
     char *home;
