@@ -89,6 +89,10 @@ static int mark_container(const struct store *s, const char *id, struct marks *m
         return r == -ENOENT ? 0 : r; /* removed meanwhile: that takes no lock */
     strv_foreach (key, c.layers)
         mark(m, key);
+    const struct ctr_mount *mounts = c.mounts.items;
+    for (size_t i = 0; i < c.mounts.n; i++)
+        strv_foreach (layer, mounts[i].layers)
+            mark(m, layer);
     ctr_done(&c);
     return 0;
 }
