@@ -37,6 +37,9 @@
      .def = "30s"},                                                                                                    \
     {"hostname", 'h', OPT_STR, OPT(type, run.hostname), .arg = "NAME", .help = "the container's host name",            \
      .def = "the first 12 digits of its id"},                                                                          \
+    {"image-volume", 0, OPT_STR, OPT(type, run.image_volume), .arg = "KIND",                                           \
+     .help = "what the image's VOLUMEs become: anonymous, tmpfs or ignore", .def = "anonymous",                       \
+     .complete = COMPLETE_WORDS, .words = "anonymous tmpfs ignore"},                                                   \
     {"init", 0, OPT_BOOL, OPT(type, run.init), .help = "run a small init as process 1 that reaps and forwards signals"}, \
     {"interactive", 'i', OPT_BOOL, OPT(type, run.interactive), .help = "keep standard input open and forward it"},     \
     {"label", 'l', OPT_LIST, OPT(type, run.labels), .arg = "KEY=VALUE", .help = "set a label"},                        \
@@ -44,6 +47,8 @@
      .def = "file", .complete = COMPLETE_WORDS, .words = "file none"},                                                 \
     {"log-opt", 0, OPT_LIST, OPT(type, run.log_opts), .arg = "KEY=VALUE", .help = "max-size=SIZE, max-file=NUMBER",     \
      .def = "max-size=10m max-file=3", .complete = COMPLETE_WORDS, .words = "max-size= max-file="},                    \
+    {"mount", 0, OPT_LIST, OPT(type, run.mounts), .arg = "KEY=VALUE,...",                                              \
+     .help = "mount as type=bind, volume, tmpfs or image says, with source= at target="},                              \
     {"name", 0, OPT_STR, OPT(type, run.name), .arg = "NAME", .help = "name the container", .def = "two random words"}, \
     {"net|network", 0, OPT_STR, OPT(type, run.network), .arg = "MODE",                                                 \
      .help = "private (own, with loopback only), none, or host", .def = "private", .complete = COMPLETE_WORDS,         \
@@ -71,8 +76,10 @@
     {"tty", 't', OPT_BOOL, OPT(type, run.tty), .help = "give the command a terminal"},                                 \
     {"user", 'u', OPT_STR, OPT(type, run.user), .arg = "USER[:GROUP]", .help = "run as this name or id of the container", \
      .def = "the image's USER, else 0"},                                                                               \
-    {"volume", 'v', OPT_LIST, OPT(type, run.volumes), .arg = "HOST:CONTAINER[:OPTIONS]",                               \
-     .help = "bind a file or directory of the host", .complete = COMPLETE_FILE},                                       \
+    {"volume", 'v', OPT_LIST, OPT(type, run.volumes), .arg = "[HOST|NAME:]CONTAINER[:OPTIONS]",                        \
+     .help = "mount a path of the host, a volume by name, or a new volume", .complete = COMPLETE_FILE},                \
+    {"volumes-from", 0, OPT_LIST, OPT(type, run.volumes_from), .arg = "CONTAINER[:ro]",                                \
+     .help = "mount what another container has, at the same places", .complete = COMPLETE_CONTAINER},                  \
     {"workdir", 'w', OPT_STR, OPT(type, run.workdir), .arg = "DIR", .help = "working directory, made if missing",      \
      .def = "the image's WORKDIR"}
 

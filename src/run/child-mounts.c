@@ -13,7 +13,9 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
 enum {
@@ -230,56 +232,26 @@ int child_mount_base(struct child *k)
     return r;
 }
 
-/* The options of -v and --tmpfs that are mount attributes. */
-static const struct attr_option {
-    const char *name;
-    uint64_t set, clear;
-} attr_options[] = {
-    {"ro", MOUNT_ATTR_RDONLY, 0}, {"rw", 0, MOUNT_ATTR_RDONLY},     {"noexec", MOUNT_ATTR_NOEXEC, 0}, {"exec", 0, MOUNT_ATTR_NOEXEC},
-    {"nosuid", MOUNT_ATTR_NOSUID, 0}, {"suid", 0, MOUNT_ATTR_NOSUID}, {"nodev", MOUNT_ATTR_NODEV, 0},   {"dev", 0, MOUNT_ATTR_NODEV},
-};
-
-static uint64_t mount_attrs(const struct ctr_mount *m, uint64_t attrs)
-{
-    strv_foreach(option, m->options)
-        for (size_t i = 0; i < ARRAY_LEN(attr_options); i++)
-            if (str_eq(option, attr_options[i].name))
-                attrs = (attrs | attr_options[i].set) & ~attr_options[i].clear;
-    return attrs;
-}
-
-static int volume_bind(const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
-{
-    struct stat st;
-    int r = mnt_clone(AT_FDCWD, m->source, !strv_has(m->options, "bind"), ret_fd);
-    if (r == 0 && fstat(*ret_fd, &st) < 0)
-        r = err_sys("cannot use %s", m->source);
-    if (r < 0)
-        return r;
-    *ret_directory = S_ISDIR(st.st_mode);
-    r = mnt_propagation(*ret_fd, MS_PRIVATE, true);
-    return r < 0 ? r : mnt_attrs(*ret_fd, mount_attrs(m, SAFE), 0, true);
-}
-
-static int volume_tmpfs(const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
-{
-    auto_strv char **words = NULL;
-    strv_foreach(option, m->options)
-    {
-        const char *eq = strchr(option, '=');
-        if (!eq)
-            continue;
-        strv_add_take(&words, xstrndup(option, (size_t)(eq - option)));
-        strv_add(&words, eq + 1);
-    }
-    *ret_directory = true;
-    return mnt_new("tmpfs", mount_attrs(m, SAFE_DATA), (const char *const *)words, ret_fd);
-}
-
 static const struct volume_kind {
     const char *type;
-    int (*make)(const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
-} volume_kinds[] = {{"bind", volume_bind}, {"tmpfs", volume_tmpfs}};
+    int (*make)(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+} volume_kinds[] = {
+    {"bind", child_volume_bind},
+    {"volume", child_volume_named},
+    {"tmpfs", child_volume_tmpfs},
+    {"image", child_volume_image},
+};
+
+/* The image may have made a link of what the user called a path: what is checked is where it leads. */
+static int attach_volume(struct child *k, int mnt, const char *path, bool directory)
+{
+    auto_close int fd = -1;
+    struct statfs fs;
+    int r = target(k, path, directory, &fd);
+    if (r == 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+        r = err_set(-EPERM, "the path leads below /proc of the container");
+    return r < 0 ? r : mnt_attach(mnt, fd);
+}
 
 static int mount_volume(struct child *k, const struct ctr_mount *m)
 {
@@ -288,9 +260,9 @@ static int mount_volume(struct child *k, const struct ctr_mount *m)
             continue;
         auto_close int mnt = -1;
         bool directory = true;
-        int r = volume_kinds[i].make(m, &mnt, &directory);
+        int r = volume_kinds[i].make(k, m, &mnt, &directory);
         if (r == 0)
-            r = attach_at(k, mnt, m->target, directory);
+            r = attach_volume(k, mnt, m->target, directory);
         return r < 0 ? err_wrap(r, "cannot mount %s at %s", m->source ? m->source : m->type, m->target) : 0;
     }
     return err_set(-EINVAL, "mounts of type %s are not known", m->type);

@@ -134,6 +134,8 @@ static char *name_of(const char *passwd, const char *user)
 
 int child_find_user(struct child *k)
 {
+    if (k->home)
+        return 0; /* found already, for option U of a mount */
     const char *spec = str_empty(k->plan->c->user) ? "0" : k->plan->c->user;
     auto_free char *user = xstrdup(spec);
     char *group = strchr(user, ':');

@@ -267,6 +267,7 @@ static const struct step {
     {child_mount_base, RUN, "before volumes, which may lie on top"},
     {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
     {child_mount_files, RUN, "on top of what images and volumes bring"},
+    {child_own_volumes, RUN, "reads the container's passwd as it will be; the sources are still the host's"},
     {make_cwd, RUN, "before a read-only root is sealed"},
     {open_pty, RUN, "needs the container's devpts"},
     {bind_console, RUN, "before the pivot: a mount on a held descriptor"},

@@ -35,6 +35,8 @@ struct child {
     char *home;
     int slave_fd;            /* pty slave */
     char **env;
+    int *own_fds;            /* sources of mounts that are given to the user (option U) */
+    size_t n_own;
 };
 
 /* Walks the steps and executes the command; reports a failure through plan->sock and ends. */
@@ -45,8 +47,15 @@ int child_mount_root(struct child *k);
 int child_mount_base(struct child *k);
 int child_mount_volumes(struct child *k);
 int child_mount_files(struct child *k);
+int child_own_volumes(struct child *k);
 int child_mask(struct child *k);
 int child_enter_root(struct child *k);
+
+/* child-volumes.c: a detached mount for one row of volume_kinds. */
+int child_volume_bind(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+int child_volume_named(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 
 /* child-user.c: who the command runs as, out of the image's passwd and group files. */
 int child_find_user(struct child *k);

@@ -10,6 +10,7 @@
 #include "whelk/proc.h"
 #include "whelk/seccomp.h"
 #include "whelk/tty.h"
+#include "whelk/volume.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -193,13 +194,18 @@ int run_write_files(int dirfd, const char *hostname, const char *name)
 int run_create(struct store *s, const struct ctr *c)
 {
     struct ctr_draft draft;
-    int r = ctr_draft_begin(s, c, &draft);
+    struct volumes_held volumes;
+    int r = volumes_hold(s, c, &volumes);
     if (r < 0)
         return r;
-    r = run_write_files(draft.fd, c->hostname, c->name);
-    if (r == 0)
-        r = ctr_publish(s, c, &draft);
-    if (r < 0)
-        ctr_draft_drop(s, &draft);
+    r = ctr_draft_begin(s, c, &draft);
+    if (r == 0) {
+        r = run_write_files(draft.fd, c->hostname, c->name);
+        if (r == 0)
+            r = ctr_publish(s, c, &draft);
+        if (r < 0)
+            ctr_draft_drop(s, &draft);
+    }
+    volumes_release(s, c, &volumes, r < 0);
     return r;
 }

@@ -1,0 +1,215 @@
+/* The value of --mount: comma-separated KEY=VALUE fields, quoted as in CSV files, to what -v says in its own way. */
+#include "spec.h"
+
+#include "whelk/err.h"
+#include "whelk/units.h"
+
+/* ---- fields ---- */
+
+/* A field in quotes, from behind the first one: "" is one quote. NULL: it does not end. */
+static const char *quoted_field(const char *p, struct buf *field)
+{
+    for (; *p; p++) {
+        if (*p != '"')
+            buf_addc(field, *p);
+        else if (p[1] == '"')
+            buf_addc(field, *p++);
+        else
+            return p + 1;
+    }
+    return NULL;
+}
+
+static int split_fields(const struct mount_ask *a, char ***ret)
+{
+    auto_strv char **fields = NULL;
+    for (const char *p = a->spec;; p++) {
+        auto_buf struct buf field = {0};
+        size_t plain = strcspn(p, ",");
+        if (*p == '"') {
+            p = quoted_field(p + 1, &field);
+        } else if (!memchr(p, '"', plain)) {
+            buf_add(&field, p, plain);
+            p += plain;
+        }
+        if (!p || (*p && *p != ','))
+            return err_set(-EINVAL, "--mount %s: quotes go around a whole field, as in '\"source=/a,b\",target=/c'", a->spec);
+        strv_add_take(&fields, buf_take(&field));
+        if (!*p)
+            break;
+    }
+    *ret = take_ptr(&fields);
+    return 0;
+}
+
+/* ---- keys ---- */
+
+enum { BIND = 1, VOLUME = 2, TMPFS = 4, IMAGE = 8, TREE = BIND | VOLUME, ALL = TREE | TMPFS | IMAGE };
+
+static int set_source(struct mount_ask *a, const char *value)
+{
+    free(a->source);
+    a->source = *value ? xstrdup(value) : NULL;
+    return 0;
+}
+
+static int set_target(struct mount_ask *a, const char *value)
+{
+    free(a->target);
+    a->target = xstrdup(value);
+    return 0;
+}
+
+static int set_subpath(struct mount_ask *a, const char *value)
+{
+    auto_strv char **parts = strv_split(value, "/");
+    if (*value == '/' || strv_has(parts, ".."))
+        return err_set(-EINVAL, "--mount %s: subpath is a path in the volume, without .. and without a slash in front", a->spec);
+    free(a->subpath);
+    a->subpath = *value ? xstrdup(value) : NULL;
+    return 0;
+}
+
+static int set_propagation(struct mount_ask *a, const char *value)
+{
+    strv_add(&a->options, value);
+    return 0;
+}
+
+static int set_relabel(struct mount_ask *a, const char *value)
+{
+    if (!str_eq(value, "shared") && !str_eq(value, "private"))
+        return err_set(-EINVAL, "--mount %s: relabel is shared or private", a->spec);
+    strv_add(&a->options, *value == 's' ? "z" : "Z");
+    return 0;
+}
+
+static int set_size(struct mount_ask *a, const char *value)
+{
+    uint64_t bytes;
+    int r = size_parse(value, &bytes);
+    if (r < 0)
+        return err_wrap(r, "--mount %s", a->spec);
+    strv_addf(&a->options, "size=%llu", (unsigned long long)bytes);
+    return 0;
+}
+
+static int set_mode(struct mount_ask *a, const char *value)
+{
+    if (!*value || value[strspn(value, "01234567")])
+        return err_set(-EINVAL, "--mount %s: tmpfs-mode is an octal number", a->spec);
+    strv_addf(&a->options, "mode=%s", value);
+    return 0;
+}
+
+static int set_driver(struct mount_ask *a, const char *value)
+{
+    return str_eq(value, "local") ? 0 : err_set(-EINVAL, "--mount %s: the only volume driver is local", a->spec);
+}
+
+static int set_nothing(struct mount_ask *a, const char *value)
+{
+    return 0;
+}
+
+/* Either a function takes the value, or it is true or false and stands for an option. */
+static const struct mount_key {
+    const char *names;
+    unsigned kinds;
+    int (*set)(struct mount_ask *a, const char *value);
+    const char *yes, *no;
+} mount_keys[] = {
+    {"type", ALL, set_nothing, NULL, NULL},
+    {"source;src", TREE | IMAGE, set_source, NULL, NULL},
+    {"target;destination;dest;dst", ALL, set_target, NULL, NULL},
+    {"readonly;ro", ALL, NULL, "ro", "rw"},
+    {"rw", TREE | TMPFS, NULL, "rw", "ro"},
+    {"exec", TREE | TMPFS, NULL, "exec", "noexec"},
+    {"noexec", TREE | TMPFS, NULL, "noexec", "exec"},
+    {"suid", TREE | TMPFS, NULL, "suid", "nosuid"},
+    {"nosuid", TREE | TMPFS, NULL, "nosuid", "suid"},
+    {"dev", TREE | TMPFS, NULL, "dev", "nodev"},
+    {"nodev", TREE | TMPFS, NULL, "nodev", "dev"},
+    {"bind-propagation", BIND, set_propagation, NULL, NULL},
+    {"bind-nonrecursive", BIND, NULL, "bind", "rbind"},
+    {"relabel", TREE, set_relabel, NULL, NULL},
+    {"U;chown", TREE, NULL, "U", ""},
+    {"volume-nocopy;nocopy", VOLUME, NULL, "nocopy", "copy"},
+    {"volume-subpath;subpath", VOLUME, set_subpath, NULL, NULL},
+    {"volume-driver", VOLUME, set_driver, NULL, NULL},
+    {"tmpfs-size", TMPFS, set_size, NULL, NULL},
+    {"tmpfs-mode", TMPFS, set_mode, NULL, NULL},
+    {"tmpcopyup", TMPFS, NULL, "tmpcopyup", "notmpcopyup"},
+    {"notmpcopyup", TMPFS, NULL, "notmpcopyup", "tmpcopyup"},
+    {"consistency", ALL, set_nothing, NULL, NULL}, /* of other systems; nothing to do here */
+};
+
+static unsigned kind_bit(const char *type)
+{
+    static const char *const types[] = {"bind", "volume", "tmpfs", "image"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_eq(type, types[i]))
+            return 1u << i;
+    return 0;
+}
+
+static const struct mount_key *find_key(const char *name, unsigned kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(mount_keys); i++) {
+        auto_strv char **names = strv_split(mount_keys[i].names, ";");
+        if ((mount_keys[i].kinds & kind) && strv_has(names, name))
+            return &mount_keys[i];
+    }
+    return NULL;
+}
+
+static int unknown_key(const struct mount_ask *a, const char *name, unsigned kind)
+{
+    auto_buf struct buf known = {0};
+    for (size_t i = 0; i < ARRAY_LEN(mount_keys); i++)
+        if (mount_keys[i].kinds & kind)
+            buf_addf(&known, " %.*s", (int)strcspn(mount_keys[i].names, ";"), mount_keys[i].names);
+    return err_set(-EINVAL, "--mount %s: \"%s\" is not known for type=%s; known:%s", a->spec, name, a->type, known.data);
+}
+
+static int set_bool(struct mount_ask *a, const struct mount_key *key, const char *value)
+{
+    bool yes = !value || str_eq(value, "true") || str_eq(value, "1"), no = value && (str_eq(value, "false") || str_eq(value, "0"));
+    if (!yes && !no)
+        return err_set(-EINVAL, "--mount %s: \"%s\" is neither true nor false", a->spec, value);
+    const char *option = yes ? key->yes : key->no;
+    if (*option)
+        strv_add(&a->options, option);
+    return 0;
+}
+
+static int apply_field(struct mount_ask *a, const char *field, unsigned kind)
+{
+    auto_free char *name = xstrndup(field, strcspn(field, "="));
+    const char *eq = strchr(field, '=');
+    const struct mount_key *key = find_key(name, kind);
+    if (!key)
+        return unknown_key(a, name, kind);
+    if (!key->set)
+        return set_bool(a, key, eq ? eq + 1 : NULL);
+    return eq ? key->set(a, eq + 1) : err_set(-EINVAL, "--mount %s: %s needs a value", a->spec, name);
+}
+
+/* type decides which keys there are, wherever it stands. */
+int spec_parse_mount(struct mount_ask *a)
+{
+    auto_strv char **fields = NULL;
+    int r = split_fields(a, &fields);
+    if (r < 0)
+        return r;
+    const char *type = strv_env_get(fields, "type");
+    a->type = xstrdup(type ? type : "volume");
+    unsigned kind = kind_bit(a->type);
+    if (!kind)
+        return err_set(-EINVAL, "--mount %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image", a->spec, a->type);
+    strv_foreach (field, fields)
+        r = r < 0 ? r : apply_field(a, field, kind);
+    if (r == 0 && str_empty(a->target))
+        r = err_set(-EINVAL, "--mount %s: target= is missing", a->spec);
+    return r;
+}
