@@ -7,6 +7,7 @@
 #ifndef WHELK_CTR_H
 #define WHELK_CTR_H
 
+#include "whelk/cgroup.h"
 #include "whelk/id.h"
 #include "whelk/record.h"
 #include "whelk/store.h"
@@ -55,6 +56,7 @@ struct ctr {
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns */
     int64_t health_retries;
     char *health_on_failure;             /* "none", "kill", "restart", "stop" */
+    struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */
     char **exposed_ports;
@@ -97,6 +99,7 @@ struct ctr_live {
     int64_t pid;            /* of the container's init, in the host's pid namespace */
     int64_t pid_start;      /* its start time in ticks: pids come again (H12) */
     int64_t started;        /* ns */
+    char **cgroup;          /* cgroup_paths of its group; NULL: none */
     int64_t restarts;       /* how often the restart policy started it again */
 };
 extern const struct rec_type ctr_live_rec;
@@ -108,6 +111,7 @@ struct ctr_state {
     pid_t supervisor;   /* > 0 while running and visible from here */
     int64_t generation; /* how often it was started */
     int exit_code;      /* exited: its code; 137 if the supervisor was lost */
+    bool oom;           /* its last end: OOMKilled */
     bool lost;          /* the supervisor was killed and left no status */
     int64_t started, finished; /* ns; 0 unknown */
     char error[160];    /* why it could not start, or "" */
@@ -140,6 +144,7 @@ int ctr_health_load(const struct store *s, const char *id, struct ctr_health *re
 struct exit_record {
     int64_t generation, started, finished; /* finished 0: not yet */
     int exit_code;
+    bool oom;        /* the kernel killed in its group for want of memory */
     bool restarting; /* the restart policy will start it again */
     char error[160];
 };

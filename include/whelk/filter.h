@@ -4,7 +4,7 @@
 
 #include "whelk/str.h"
 
-/* One key that a command knows: does the object match value? Negative errno for a value that makes no sense. */
+/* One key that a command knows (a table ends with a row without a name): does the object match value? Negative errno for a value that makes no sense. */
 struct filter_key {
     const char *name;
     int (*match)(const void *object, const char *value, void *ctx); /* 1, 0 */

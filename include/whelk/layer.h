@@ -44,10 +44,15 @@ int layer_settle(struct stage *st, char *const *below, const char *diffid, char 
  * stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker). lower: the stack that it was
  * made upon, top first, to drop what did not change (whelk's own mount stubs: stubs, relative paths). epoch: clamps times if >= 0
  * (seconds). *ret_key: caller frees. An unchanged tree gives key NULL ("empty layer"). */
+struct pack_owner {
+    uint32_t uid, gid;
+    char **spared; /* paths that keep the owner that they have on disk */
+};
 struct pack_options {
     char *const *stubs;
     int64_t epoch;
     int lower_fd; /* merged view of what lies below, or -1: for the root directory's metadata */
+    const struct pack_owner *owner; /* NULL, or whose the entries are where the store's map cannot say it: the layer is squashed */
 };
 int layer_pack(struct stage *st, const char *name, const struct pack_options *options, char **ret_key);
 

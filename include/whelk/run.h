@@ -23,6 +23,16 @@ struct run_options {
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
     char *log_driver, **log_opts;
+    struct limit_words { /* as typed, a member for each line of limits.def */
+#define LIMIT_WORD_SIZE char *
+#define LIMIT_WORD_CPUS char *
+#define LIMIT_WORD_COUNT char *
+#define LIMIT_WORD_TEXT char *
+#define LIMIT_WORD_DEVICES char **
+#define LIMIT(field, kind, ...) LIMIT_WORD_##kind field;
+#include "whelk/limits.def"
+#undef LIMIT
+    } limits;
     char *image_volume;
     char **env, **env_files, **volumes, **cap_add, **cap_drop, **security_opts, **labels, **tmpfs;
     char **mounts, **volumes_from;
@@ -36,6 +46,9 @@ int spec_make(const struct store *s, const struct run_options *o, const char *im
 /* NAME=value, NAME (from whelk's own environment, absent if unset) and NAME* words of -e into env; files of such lines first. */
 int spec_env(char *const *words, char ***env);
 int spec_env_files(char *const *files, char ***env);
+
+/* The words of limit options as values; then limits_check. The caller owns *ret (limits_done). */
+int spec_limits(const struct limit_words *words, struct limits *ret);
 
 /* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). */
 int run_create(struct store *s, const struct ctr *c);

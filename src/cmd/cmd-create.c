@@ -5,7 +5,14 @@ struct create_opts {
     struct run_options run;
 };
 
-static const struct opt create_table[] = {RUN_OPTION_ROWS(struct create_opts), OPT_END};
+static const struct opt create_table[] = {
+    RUN_OPTION_ROWS(struct create_opts),
+#define LIMIT(field, kind, option, helptext, ...)                                                                      \
+    {option, 0, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
+#include "whelk/limits.def"
+#undef LIMIT
+    OPT_END,
+};
 
 static void defaults(void *opts)
 {

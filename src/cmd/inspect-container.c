@@ -60,7 +60,7 @@ static json_t *state_json(const struct store *s, const struct ctr *c, const stru
     int64_t pid = running && ctr_live_load(s, c->id, &live) == 0 ? live.pid : 0;
     ctr_live_done(&live);
     return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status", ctr_status_name(st->status), "Running",
-                     running, "Paused", false, "Restarting", st->status == CTR_RESTARTING, "OOMKilled", false, "Dead", false, "Pid", (json_int_t)pid, "SupervisorPid",
+                     running, "Paused", false, "Restarting", st->status == CTR_RESTARTING, "OOMKilled", st->oom, "Dead", false, "Pid", (json_int_t)pid, "SupervisorPid",
                      (json_int_t)(running ? st->supervisor : 0), "ExitCode", st->exit_code, "Error", str_json(st->error), "StartedAt",
                      time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
 }

@@ -6,6 +6,17 @@
 
 #include "whelk/run.h"
 
+#define LIMIT_OPT_SIZE OPT_STR
+#define LIMIT_OPT_CPUS OPT_STR
+#define LIMIT_OPT_COUNT OPT_STR
+#define LIMIT_OPT_TEXT OPT_STR
+#define LIMIT_OPT_DEVICES OPT_LIST
+#define LIMIT_ARG_SIZE "SIZE"
+#define LIMIT_ARG_CPUS "NUMBER"
+#define LIMIT_ARG_COUNT "NUMBER"
+#define LIMIT_ARG_TEXT "LIST"
+#define LIMIT_ARG_DEVICES "DEVICE:VALUE"
+
 /* The rows, for a struct type whose member `run` is a struct run_options. */
 #define RUN_OPTION_ROWS(type)                                                                                          \
     {"cap-add", 0, OPT_LIST, OPT(type, run.cap_add), .arg = "CAPABILITY", .help = "add a capability, or ALL",          \

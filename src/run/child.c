@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -62,6 +63,12 @@ static int slave_mounts(struct child *k)
     if (idmap_none(k->plan->map) && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
         return err_sys("cannot detach from the host's mounts");
     return 0;
+}
+
+/* The group that it is in now is the root of what it sees. */
+static int new_cgroupns(struct child *k)
+{
+    return unshare(CLONE_NEWCGROUP) < 0 ? err_sys("cannot make a cgroup namespace") : 0;
 }
 
 static int forget_exe(struct child *k)
@@ -261,6 +268,7 @@ static const struct step {
     {new_session, BOTH, "before anything can be signalled or make a file"},
     {slave_mounts, RUN, "before the first mount"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
+    {new_cgroupns, RUN, "after the supervisor has put it into its group"},
     {forget_exe, RUN, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
     {set_oom_score, RUN, "needs the host's /proc"},
     {child_mount_root, RUN, "everything below is attached to it"},

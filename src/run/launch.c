@@ -20,8 +20,16 @@
 
 uint64_t ctr_ns_flags(const struct ctr *c)
 {
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     return str_eq(c->network, "host") ? flags : flags | CLONE_NEWNET;
+}
+
+void remove_cgroup(const struct ctr_live *live)
+{
+    struct cgroup *g = NULL;
+    if (live->cgroup && cgroup_open(live->cgroup, &g) == 0)
+        cgroup_remove(g);
+    err_clear();
 }
 
 /* A supervisor that was killed leaves an init that the kernel is still ending; its overlay must be gone before upper/ is used again. */
@@ -38,6 +46,7 @@ static int await_old_init(const struct store *s, const char *id)
         if (pidfd >= 0 && proc_start_time((pid_t)live.pid, &start) == 0 && (int64_t)start == live.pid_start)
             pidfd_wait_end(pidfd, 10000);
     }
+    remove_cgroup(&live);
     ctr_live_done(&live);
     return 0;
 }
@@ -63,6 +72,23 @@ static int ready_dirs(struct launch *l)
     return r < 0 ? r : dir_make(l->ctr_fd, "upper", 0755);
 }
 
+/* The container's control group, as paths for the SUPERVISOR. Version 1 groups are made only for a limit: each costs (DESIGN 9). */
+static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
+{
+    static const struct limits defaults = {.pids = 2048};
+    bool v2 = cgroup_mode() == CGROUP_V2;
+    if (!limits_any(&c->limits) && !v2)
+        return 0;
+    struct cgroup_request q = {.id = c->id, .limits = &c->limits, .defaults = v2 && !c->limits.pids ? &defaults : NULL, .supervisor = supervisor};
+    struct cgroup *g = NULL;
+    int r = cgroup_make(&q, &g);
+    if (r == 0 && g)
+        *ret_paths = cgroup_paths(g);
+    if (g)
+        cgroup_close(g);
+    return r;
+}
+
 static int fork_supervisor(struct launch *l, int *ret_sock)
 {
     int socks[2], pidfd = -1;
@@ -84,13 +110,17 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     auto_close int sock = socks[0], supervisor = pidfd;
     if (pid < 0)
         return pid;
+    auto_strv char **groups = NULL;
     r = userns_write_maps(pid, map);
+    if (r == 0)
+        r = make_cgroup(l->c, pid, &groups);
     if (r < 0) {
         pidfd_signal(supervisor, SIGKILL, 0);
         proc_reap(pid);
         return r;
     }
-    frame_send(sock, FRAME_GO, NULL, 0, -1, 0);
+    auto_free char *text = strv_join(groups, "\n");
+    frame_send(sock, FRAME_GO, text, strlen(text), -1, 0);
     *ret_sock = take_fd(&sock);
     return 0;
 }

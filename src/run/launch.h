@@ -17,10 +17,14 @@ struct launch {
     struct winsize size;
 };
 
+/* Removes the groups that the live record of an ended container names. */
+void remove_cgroup(const struct ctr_live *live);
+
 /* The SUPERVISOR's life; never returns. */
 void supervise(struct launch *l) __attribute__((noreturn));
 
-/* The namespaces of a container of its own (without the user namespace, which the SUPERVISOR is in already). */
+/* The namespaces of a container that its CHILD is cloned into. The user namespace is the SUPERVISOR's; the cgroup namespace the CHILD
+ * makes itself, in its group. */
 uint64_t ctr_ns_flags(const struct ctr *c);
 
 /* The relay of an attached STARTER or exec (attach.c). */

@@ -100,6 +100,10 @@ static int retire_locked(const struct store *s, const char *id, bool force, int6
         r = run_stop(s, id, timeout, NULL);
     if (r < 0)
         return r;
+    struct ctr_live live = {0}; /* of a supervisor that was killed: it could not remove the groups */
+    if (ctr_live_load(s, id, &live) == 0)
+        remove_cgroup(&live);
+    ctr_live_done(&live);
     return ctr_retire(s, id, ret_trash);
 }
 

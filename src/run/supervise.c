@@ -69,17 +69,6 @@ static pid_t host_pid(int pidfd)
     return pid ? (pid_t)atoi(pid + 5) : 0;
 }
 
-static int publish_live(struct launch *l, const struct session *s, int64_t started, int64_t restarts)
-{
-    uint64_t start = 0;
-    pid_t pid = host_pid(s->pidfd);
-    if (pid <= 0 || proc_start_time(pid, &start) < 0)
-        return 0; /* ended already: the exit record will tell */
-    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start, .started = started,
-                            .restarts = restarts};
-    return rec_save(&ctr_live_rec, l->ctr_fd, "live.json", &live, false);
-}
-
 static int open_signals(void)
 {
     sigset_t set;
@@ -94,15 +83,18 @@ static int open_signals(void)
 
 /* With the maps written the STARTER says go. An attached one takes the container with it when it dies; armed here because no credential
  * changes any more. */
-static int await_maps(struct launch *l)
+static int await_maps(struct launch *l, struct cgroup **ret_group)
 {
     char buf[FRAME_MAX];
     enum frame type;
-    if (frame_recv(l->sock, &type, buf, NULL, 0) < 0 || type != FRAME_GO)
+    ssize_t n = frame_recv(l->sock, &type, buf, NULL, 0);
+    if (n < 0 || type != FRAME_GO)
         _exit(125);
     if (l->attached)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return 0;
+    auto_free char *text = xstrndup(buf, (size_t)n);
+    auto_strv char **paths = strv_split(text, "\n");
+    return paths ? cgroup_open(paths, ret_group) : 0;
 }
 
 /* One supervisor and what it knows of its container. */
@@ -112,8 +104,27 @@ struct supervisor {
     struct exit_record record;
     struct restarts restarts;
     struct health *health;
+    struct cgroup *group; /* NULL: none of its own */
     int alive;
 };
+
+/* The CHILD waits for its go in the group that its limits hold for; only then does it make its cgroup namespace. */
+static int enter_group(struct supervisor *v)
+{
+    return v->group ? cgroup_enter(v->group, v->s.pid) : 0;
+}
+
+static int publish_live(const struct supervisor *v)
+{
+    uint64_t start = 0;
+    pid_t pid = host_pid(v->s.pidfd);
+    if (pid <= 0 || proc_start_time(pid, &start) < 0)
+        return 0; /* ended already: the exit record will tell */
+    auto_strv char **groups = v->group ? cgroup_paths(v->group) : NULL;
+    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start,
+                            .started = v->record.started, .restarts = v->restarts.count, .cgroup = groups};
+    return rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
+}
 
 static int start(struct supervisor *v)
 {
@@ -129,14 +140,16 @@ static int start(struct supervisor *v)
     if (r >= 0)
         r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
     if (r >= 0)
-        r = await_maps(l);
+        r = await_maps(l, &v->group);
+    if (r >= 0)
+        r = enter_group(v);
     if (r >= 0)
         r = take_alive(l, &v->record, &v->alive);
     if (r >= 0)
         r = log_open(l->ctr_fd, l->c, &s->log);
     if (r >= 0)
         r = session_await(s);
-    return r < 0 ? r : publish_live(l, s, v->record.started, 0);
+    return r < 0 ? r : publish_live(v);
 }
 
 static void tell(const struct supervisor *v, const char *action, char *const *attributes)
@@ -167,6 +180,7 @@ static void write_exit(struct supervisor *v, int code, bool restarting, const ch
     v->record.finished = time_now();
     v->record.exit_code = code;
     v->record.restarting = restarting;
+    v->record.oom = v->group && cgroup_oom_killed(v->group);
     snprintf(v->record.error, sizeof v->record.error, "%s", error);
     exit_record_write(v->alive, &v->record);
 }
@@ -191,8 +205,10 @@ static int start_again(struct supervisor *v)
     exit_record_write(v->alive, &v->record);
     int r = session_start(&v->s, &v->l->plan, v->l->ns_flags, v->l->relay_stdin);
     if (r == 0)
+        r = enter_group(v);
+    if (r == 0)
         r = session_await(&v->s);
-    return r < 0 ? r : publish_live(v->l, &v->s, v->record.started, v->restarts.count);
+    return r < 0 ? r : publish_live(v);
 }
 
 static int run_with_restarts(struct supervisor *v)
@@ -237,6 +253,7 @@ static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
     auto_free char *packed = err_pack(r, &len); /* cleaning up has errors of its own, which are nobody's business */
     if (v->alive >= 0) {
         write_exit(v, err_status(), false, err_text(r));
+        cgroup_remove(take_ptr(&v->group));
         clean_up(v->l, trash);
     }
     err_unpack(packed, len);
@@ -261,6 +278,7 @@ void supervise(struct launch *l)
     int code = run_with_restarts(&v);
     log_close(v.s.log);
     write_exit(&v, code, false, "");
+    cgroup_remove(take_ptr(&v.group));
     clean_up(l, trash);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     clients_finish(&v.s, code);

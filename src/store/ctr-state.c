@@ -27,6 +27,7 @@ static const struct rec_field live_fields[] = {
     REC_FIELD(struct ctr_live, INT, pid, "pid"),
     REC_FIELD(struct ctr_live, INT, pid_start, "pid_start"),
     REC_FIELD(struct ctr_live, TIME, started, "started"),
+    REC_FIELD(struct ctr_live, STRV, cgroup, "cgroup"),
     REC_FIELD(struct ctr_live, INT, restarts, "restarts"),
     REC_END,
 };
@@ -89,6 +90,8 @@ static char *exit_text(const struct exit_record *r, size_t error_len)
     json_object_set_new(j, "started", json_integer(r->started));
     json_object_set_new(j, "finished", json_integer(r->finished));
     json_object_set_new(j, "exit_code", json_integer(r->exit_code));
+    if (r->oom)
+        json_object_set_new(j, "oom", json_true());
     if (r->restarting)
         json_object_set_new(j, "restarting", json_true());
     if (*error)
@@ -130,6 +133,7 @@ static int exit_parse(const char *block, size_t len, struct exit_record *ret)
         .started = json_int(j, "started", 0),
         .finished = json_int(j, "finished", 0),
         .exit_code = (int)json_int(j, "exit_code", 0),
+        .oom = json_bool(j, "oom", false),
         .restarting = json_bool(j, "restarting", false),
     };
     const char *error = json_str(j, "error");
@@ -229,6 +233,7 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
         .exit_code = e.exit_code,
         .started = e.started,
         .finished = e.finished,
+        .oom = e.oom,
     };
     memcpy(st.error, e.error, sizeof(st.error));
     if (holder)

@@ -32,6 +32,20 @@ static const struct rec_field mount_fields[] = {
 };
 const struct rec_type ctr_mount_rec = {"mount", 0, sizeof(struct ctr_mount), mount_fields};
 
+/* A key for each line of limits.def. */
+#define LIMIT_REC_SIZE REC_INT
+#define LIMIT_REC_CPUS REC_INT
+#define LIMIT_REC_COUNT REC_INT
+#define LIMIT_REC_TEXT REC_STR
+#define LIMIT_REC_DEVICES REC_STRV
+static const struct rec_field limits_fields[] = {
+#define LIMIT(field, type, ...) {.key = #field, .kind = LIMIT_REC_##type, .offset = offsetof(struct limits, field)},
+#include "whelk/limits.def"
+#undef LIMIT
+    REC_END,
+};
+static const struct rec_type limits_rec = {"limits", 0, sizeof(struct limits), limits_fields};
+
 static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, id, "id"),
     REC_FIELD(struct ctr, STR, name, "name"),
@@ -72,6 +86,7 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, INT, health_start_interval, "health_start_interval"),
     REC_FIELD(struct ctr, INT, health_retries, "health_retries"),
     REC_FIELD(struct ctr, STR, health_on_failure, "health_on_failure"),
+    REC_NESTED(struct ctr, SUB, limits, "limits", &limits_rec),
     REC_FIELD(struct ctr, STR, log_driver, "log_driver"),
     REC_FIELD(struct ctr, INT, log_max_size, "log_max_size"),
     REC_FIELD(struct ctr, INT, log_max_files, "log_max_files"),

@@ -1,0 +1,91 @@
+/* Limits from words to values: each kind of limits.def has a parser. */
+#include "spec.h"
+
+#include "whelk/err.h"
+#include "whelk/units.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static int parse_SIZE(const char *option, const char *word, int64_t *ret)
+{
+    uint64_t bytes = 0;
+    if (str_eq(word, "-1")) {
+        *ret = -1;
+        return 0;
+    }
+    int r = size_parse(word, &bytes);
+    if (r == 0 && bytes > INT64_MAX)
+        r = err_set(-EINVAL, "%s is too large", word);
+    *ret = (int64_t)bytes;
+    return r < 0 ? err_wrap(r, "--%s", option) : 0;
+}
+
+static int parse_COUNT(const char *option, const char *word, int64_t *ret)
+{
+    if (str_to_i64(word, ret))
+        return 0;
+    return err_set(-EINVAL, "--%s %s is not a number", option, word);
+}
+
+static int parse_CPUS(const char *option, const char *word, int64_t *ret)
+{
+    char *end;
+    double cpus = strtod(word, &end);
+    if (end == word || *end || !(cpus >= 0) || cpus > 1e6)
+        return err_set(-EINVAL, "--%s %s is not a number of processors, such as 1.5", option, word);
+    *ret = (int64_t)(cpus * 1e9 + 0.5);
+    return 0;
+}
+
+static int parse_TEXT(const char *option, const char *word, char **ret)
+{
+    *ret = xstrdup(word);
+    return 0;
+}
+
+/* PATH:VALUE to MAJ:MIN=N. */
+static int parse_device(const char *option, const char *word, char ***ret)
+{
+    const char *colon = strrchr(word, ':');
+    struct stat st;
+    uint64_t value = 0;
+    auto_free char *path = xstrndup(word, colon ? (size_t)(colon - word) : 0);
+    if (!colon || !*path)
+        return err_set(-EINVAL, "--%s %s: write DEVICE:VALUE, such as /dev/sda:1mb", option, word);
+    int r = size_parse(colon + 1, &value);
+    if (r < 0)
+        return err_wrap(r, "--%s %s", option, word);
+    if (stat(path, &st) < 0)
+        return err_sys("--%s: cannot look at %s", option, path);
+    if (!S_ISBLK(st.st_mode))
+        return err_set(-EINVAL, "--%s: %s is not a block device", option, path);
+    strv_addf(ret, "%u:%u=%llu", major(st.st_rdev), minor(st.st_rdev), (unsigned long long)value);
+    return 0;
+}
+
+static int parse_DEVICES(const char *option, char *const *words, char ***ret)
+{
+    int r = 0;
+    strv_foreach(word, words)
+        r = r < 0 ? r : parse_device(option, word, ret);
+    return r;
+}
+
+int spec_limits(const struct limit_words *words, struct limits *ret)
+{
+    struct limits l = {0};
+    int r = 0;
+#define LIMIT(field, kind, option, ...)                                                                                \
+    if (r == 0 && words->field)                                                                                        \
+        r = parse_##kind(option, words->field, &l.field);
+#include "whelk/limits.def"
+#undef LIMIT
+    if (r == 0)
+        r = limits_check(&l);
+    if (r < 0)
+        limits_done(&l);
+    else
+        *ret = l;
+    return r;
+}
