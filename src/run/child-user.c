@@ -10,15 +10,16 @@
 
 #include <fcntl.h>
 
-enum { PASSWD_MAX = 4 << 20 };
+enum { PASSWD_MAX = 4 << 20, FIELDS_MAX = 8 };
 
-/* The text of a file of the container, "" if it is not a plain file. Caller frees. */
+/* The text of a file of the container, "" if it is not a plain file. Files of /proc claim to be empty, and are not asked: to read one, such
+ * as kmsg, can have effects, or never end. Caller frees. */
 static char *read_etc(struct child *k, const char *path)
 {
     auto_close int fd = open_in_root(k->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     auto_buf struct buf text = {0};
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fd_read_all(fd, PASSWD_MAX, &text) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 || fd_read_all(fd, PASSWD_MAX, &text) < 0)
         return xstrdup("");
     return buf_take(&text);
 }
@@ -31,7 +32,7 @@ static char **find_line(const char *text, unsigned index, const char *key)
         auto_free char *line = xstrndup(text, len);
         auto_strv char **fields = NULL;
         char *rest = line;
-        for (char *f; (f = strsep(&rest, ":"));)
+        for (char *f; strv_len(fields) < FIELDS_MAX && (f = strsep(&rest, ":"));)
             strv_add(&fields, f);
         if (strv_len(fields) > index && str_eq(fields[index], key))
             return take_ptr(&fields);
@@ -81,8 +82,11 @@ static int find_group(struct child *k, const char *groups, const char *group)
 /* Does the comma-separated list have name? */
 static bool list_has(const char *list, const char *name)
 {
-    auto_strv char **members = strv_split(list, ",");
-    return strv_has(members, name);
+    size_t n = strlen(name);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && memcmp(p, name, n) == 0)
+            return true;
+    return false;
 }
 
 static void add_group(struct child *k, uint32_t gid)
