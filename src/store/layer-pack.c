@@ -387,6 +387,16 @@ static int entry_time(const struct pack *p, int fd, const char *name, const stru
     return late ? time_put(fd, name, &clamp) : 0;
 }
 
+/* The tar says what the disk cannot. */
+static void entry_owner(const struct pack *p, struct tar_entry *e)
+{
+    const struct pack_owner *owner = p->options->owner;
+    if (!owner || strv_has(owner->spared, e->path))
+        return;
+    e->uid = owner->uid;
+    e->gid = owner->gid;
+}
+
 static int entry_begin(struct place *d, const struct item *item, enum tar_type type, struct tar_entry *ret)
 {
     *ret = (struct tar_entry){
@@ -396,6 +406,7 @@ static int entry_begin(struct place *d, const struct item *item, enum tar_type t
         .uid = item->st.st_uid,
         .gid = item->st.st_gid,
     };
+    entry_owner(d->p, ret);
     return entry_time(d->p, d->fd, item->name, &item->st, &ret->mtime);
 }
 
@@ -656,7 +667,7 @@ static int pack_publish(struct pack *p, struct stage *st, const char *name, char
     struct layer l = {
         .diffid = hex,
         .size = p->size,
-        .owners = (char *)OWNERS_EXACT,
+        .owners = (char *)(p->options->owner ? OWNERS_SQUASHED : OWNERS_EXACT),
         .has_root = p->has_root,
         .empty = !p->holds,
     };
