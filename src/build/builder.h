@@ -28,6 +28,7 @@
 
 #include "whelk/cache.h"
 #include "whelk/image-config.h"
+#include "whelk/layer.h"
 #include "whelk/stage.h"
 
 /* What a stage is after so many of its instructions. */
@@ -78,6 +79,8 @@ struct builder {
 struct layer_facts {
     bool changed;
     char **stubs;  /* paths that whelk put into the tree */
+    bool squashed; /* owners could not be set; this is whose the entries are: */
+    struct pack_owner owner;
     bool unstable; /* what went in is not what the key says: it must not be found again */
 };
 

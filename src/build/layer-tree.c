@@ -12,6 +12,7 @@
 struct layer_tree_dir {
     char *path;
     struct timespec mtime;
+    bool set; /* by layer_tree_set */
 };
 
 int layer_tree_failed(const char *path, int r)
@@ -43,11 +44,11 @@ int layer_tree_begin(struct layer_tree *t, const struct store *s, int dir, char 
     return MIN(r, 0);
 }
 
-static void remember(struct layer_tree *t, const char *path, const struct timespec *mtime)
+static void remember(struct layer_tree *t, const char *path, const struct timespec *mtime, bool set)
 {
     if ((t->n_dirs & (t->n_dirs + 1)) == 0)
         t->dirs = xrealloc(t->dirs, (2 * t->n_dirs + 2) * sizeof(*t->dirs));
-    t->dirs[t->n_dirs++] = (struct layer_tree_dir){xstrdup(path), *mtime};
+    t->dirs[t->n_dirs++] = (struct layer_tree_dir){xstrdup(path), *mtime, set};
 }
 
 /* As the directory path is below; not there: root's, 0755. */
@@ -61,7 +62,7 @@ static int dress(struct layer_tree *t, int fd, const char *path)
         return -errno;
     if (fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 07777) < 0)
         return -errno;
-    remember(t, path, &st.st_mtim);
+    remember(t, path, &st.st_mtim, false);
     return low >= 0 ? copy_xattrs(low, fd) : 0;
 }
 
@@ -104,8 +105,21 @@ int layer_tree_set(struct layer_tree *t, const char *path, const struct stat *st
         r = -errno;
     if (r < 0)
         return layer_tree_failed(path, r);
-    remember(t, path, &st->st_mtim);
+    remember(t, path, &st->st_mtim, true);
     return 0;
+}
+
+char **layer_tree_given(const struct layer_tree *t)
+{
+    auto_strv char **set = NULL;
+    char **given = NULL;
+    for (size_t i = 0; i < t->n_dirs; i++)
+        if (t->dirs[i].set)
+            strv_add(&set, t->dirs[i].path);
+    for (size_t i = 0; i < t->n_dirs; i++)
+        if (!strv_has(set, t->dirs[i].path))
+            strv_add(&given, t->dirs[i].path);
+    return given;
 }
 
 /* In the order in which they were given, so that the last one counts. */

@@ -26,6 +26,8 @@ int layer_tree_begin(struct layer_tree *t, const struct store *s, int dir, char 
 int layer_tree_dir(struct layer_tree *t, const char *path);
 /* Gives a directory that is there the owner, mode and time of st. */
 int layer_tree_set(struct layer_tree *t, const char *path, const struct stat *st);
+/* The directories that layer_tree_dir made and nobody has set; the caller's. */
+char **layer_tree_given(const struct layer_tree *t);
 /* Sets the times of directories. */
 int layer_tree_end(struct layer_tree *t);
 void layer_tree_done(struct layer_tree *t);

@@ -20,7 +20,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-enum { ETC_MAX = 4 << 20 };
+enum { ETC_MAX = 4 << 20, SMALL = 64 * 1024 };
 
 /* What prepare finds out. */
 struct copy_work {
@@ -193,7 +193,7 @@ struct copy {
     size_t parent; /* index in places of what is open: */
     int to, below; /* in the layer; in the merged view below, -1: not there */
     bool changed;  /* a source changed after it was hashed */
-    bool squashed; /* owners could not be set */
+    bool no_clone; /* the file system does not share extents */
 };
 
 static int refuse(const struct copy *c, const char *place, const char *why)
@@ -226,15 +226,10 @@ static struct stat item_stat(const struct copy *c, const struct copy_item *item)
     return st;
 }
 
-/* Where one id is all that can be mapped, others cannot be given away. */
-static int set_owner(struct copy *c, int dir, const char *name, struct stat *st)
+static int set_owner(int dir, const char *name, const struct stat *st)
 {
-    if (fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) == 0)
-        return 0;
-    if (errno != EINVAL || !idmap_single(&c->s->b->store->map))
-        return -errno;
-    c->squashed = true;
-    return 0;
+    int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
+    return fchownat(dir, name, st->st_uid, st->st_gid, flags) < 0 ? -errno : 0;
 }
 
 static int set_times(int dir, const char *name, const struct stat *st)
@@ -263,12 +258,28 @@ static bool same_file(const struct stat *a, const struct stat *b)
            memcmp(&a->st_ctim, &b->st_ctim, sizeof(a->st_ctim)) == 0;
 }
 
+/* Shared with the source where the file system can, which it says at the first file. Small ones take two calls. */
+static int copy_bytes(struct copy *c, const struct copy_item *item, int from, int to)
+{
+    static char data[SMALL];
+    if (!c->no_clone && ioctl(to, FICLONE, from) == 0)
+        return 0;
+    c->no_clone = true;
+    if (item->st.st_size >= SMALL)
+        return fd_copy(from, to);
+    ssize_t n = fd_read_full(from, data, SMALL);
+    if (n < 0)
+        return (int)n;
+    int r = fd_write_all(to, data, (size_t)n);
+    return r < 0 || n < SMALL ? r : fd_copy(from, to);
+}
+
 static int fill(struct copy *c, const struct copy_item *item, int from, int to)
 {
     struct stat now, st = item_stat(c, item);
-    int r = ioctl(to, FICLONE, from) == 0 ? 0 : fd_copy(from, to);
+    int r = copy_bytes(c, item, from, to);
     if (r == 0)
-        r = set_owner(c, to, "", &st);
+        r = set_owner(to, "", &st);
     if (r == 0 && fchmod(to, st.st_mode & 07777) < 0)
         r = -errno;
     if (r == 0 && c->w->tree.layers)
@@ -304,7 +315,7 @@ static int put_special(struct copy *c, const struct copy_item *item, const char 
         if (errno != EEXIST || i > 0 || unlinkat(c->to, name, 0) < 0)
             return -errno;
     }
-    int r = set_owner(c, c->to, name, &st);
+    int r = set_owner(c->to, name, &st);
     if (r == 0 && !link && fchmodat(c->to, name, st.st_mode & 07777, 0) < 0)
         r = -errno;
     return r < 0 ? r : set_times(c->to, name, &st);
@@ -356,10 +367,6 @@ static int put_dir(struct copy *c, size_t at)
         return layer_tree_failed(path, r);
     if (below.st_mode && !S_ISDIR(below.st_mode))
         return refuse(c, path, "the image has something there that is no directory");
-    if (!idmap_has_uid(&c->s->b->store->map, st.st_uid) || !idmap_has_gid(&c->s->b->store->map, st.st_gid)) {
-        c->squashed = true;
-        st.st_uid = st.st_gid = 0;
-    }
     r = layer_tree_dir(&c->tree, c->places[at + 1]);
     return r < 0 ? r : layer_tree_set(&c->tree, c->places[at + 1], &st);
 }
@@ -388,9 +395,7 @@ static int make_destination(struct copy *c, const struct stat *below)
 {
     struct stat st = {.st_mode = S_IFDIR | 0755, .st_uid = c->uid, .st_gid = c->gid, .st_mtim = c->tree.fresh};
     int r = layer_tree_dir(&c->tree, c->places[0]);
-    bool ours = !below->st_mode && c->w->chown && idmap_has_uid(&c->s->b->store->map, c->uid) &&
-                idmap_has_gid(&c->s->b->store->map, c->gid);
-    return r < 0 || !ours ? r : layer_tree_set(&c->tree, c->places[0], &st);
+    return r < 0 || below->st_mode || !c->w->chown ? r : layer_tree_set(&c->tree, c->places[0], &st);
 }
 
 /* The one file's own name: the destination says it all. */
@@ -433,33 +438,53 @@ static char *read_etc(struct copy *c, const char *path)
     return buf_take(&text);
 }
 
-static int find_owner(struct copy *c)
+/* Where only one id is mapped, the files on disk are root's and the layer says whose they are (STORE, layers:
+ * squashed). */
+static int map_owner(struct copy *c, struct layer_facts *facts)
+{
+    const struct idmap *map = &c->s->b->store->map;
+    if (idmap_has_uid(map, c->uid) && idmap_has_gid(map, c->gid))
+        return 0;
+    if (!idmap_single(map))
+        return err_set(-EINVAL, "--chown=%s: %u:%u is outside of the ids that this user has (/etc/subuid, /etc/subgid)",
+                       c->w->chown, c->uid, c->gid);
+    facts->squashed = true;
+    facts->owner.uid = c->uid;
+    facts->owner.gid = c->gid;
+    c->uid = c->gid = 0;
+    return 0;
+}
+
+static int find_owner(struct copy *c, struct layer_facts *facts)
 {
     c->keep_owners = c->w->tree.layers && !c->w->chown;
     if (!c->w->chown)
         return 0;
     auto_free char *passwd = read_etc(c, "etc/passwd"), *group = read_etc(c, "etc/group");
-    return owner_parse(c->w->chown, passwd, group, &c->uid, &c->gid);
+    int r = owner_parse(c->w->chown, passwd, group, &c->uid, &c->gid);
+    return r < 0 ? r : map_owner(c, facts);
 }
 
 /* ---- the whole ---- */
 
-static int copy_all(struct copy *c)
+static int copy_all(struct copy *c, struct layer_facts *facts)
 {
-    int r = find_owner(c);
+    int r = find_owner(c, facts);
     if (r == 0)
         r = find_destination(c);
     for (size_t i = 0; i < c->w->list.n && r == 0; i++)
         r = put_item(c, i);
+    if (facts->squashed)
+        facts->owner.spared = layer_tree_given(&c->tree);
     return r < 0 ? r : layer_tree_end(&c->tree);
 }
 
-static void tell(struct copy *c)
+static void tell(struct copy *c, const struct layer_facts *facts)
 {
-    if (c->changed)
+    if (facts->unstable)
         builder_warn(c->s->b, "files changed while they were copied; this step will not be taken from the cache");
-    if (c->squashed)
-        builder_warn(c->s->b, "the copied files belong to root: no other ids are mapped (there is no range in "
+    if (facts->squashed)
+        builder_warn(c->s->b, "here the copied files belong to root: no other ids are mapped (there is no range in "
                               "/etc/subuid for this user)");
 }
 
@@ -487,11 +512,11 @@ int copy_execute(struct step *s, int dir, struct layer_facts *ret)
     };
     int r = layer_tree_begin(&c.tree, s->b->store, dir, s->state->layers, s->lower, s->state->created);
     if (r == 0)
-        r = copy_all(&c);
+        r = copy_all(&c, ret);
     if (r < 0)
         return r;
-    tell(&c);
     ret->changed = true;
     ret->unstable = c.changed;
+    tell(&c, ret);
     return 0;
 }

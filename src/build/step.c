@@ -5,7 +5,6 @@
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/id.h"
-#include "whelk/layer.h"
 #include "whelk/units.h"
 
 /* ---- state ---- */
@@ -84,7 +83,12 @@ static int execute_in(struct step *s, const char *name, struct layer_facts *fact
         r = step_rows[s->i->kind].execute(s, dir, facts);
     if (r < 0 || !facts->changed)
         return r;
-    struct pack_options options = {.stubs = facts->stubs, .epoch = -1, .lower_fd = s->lower};
+    struct pack_options options = {
+        .stubs = facts->stubs,
+        .epoch = -1,
+        .lower_fd = s->lower,
+        .owner = facts->squashed ? &facts->owner : NULL,
+    };
     return layer_pack(b->staging, name, &options, ret_layer);
 }
 
@@ -104,6 +108,7 @@ static int execute(struct step *s, struct cache_step *ret, bool *ret_unstable)
     if (r == 0)
         r = execute_in(s, name, &facts, &record.layer);
     strv_free(facts.stubs);
+    strv_free(facts.owner.spared);
     if (r == 0 && record.layer)
         r = load_facts(b->store, record.layer, &record);
     record.created = record.used = time_now();

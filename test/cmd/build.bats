@@ -446,6 +446,16 @@ DOCKERFILE
     assert_equal "$(in_image stat -c %u /a)" 0
 }
 
+@test "COPY --chown: the layer is the same for every user, whatever ids are mapped" {
+    echo x >"$C/a"
+    chmod 0644 "$C/a"
+    touch -d @1000000000 "$C/a"
+    printf 'FROM base\nCOPY --chown=user:staff a /a\n' | dockerfile
+    whelk build -q -t img "$C"
+    assert_equal "$(inspect_field img '.RootFS.Layers[-1]')" \
+        sha256:a97141f2480d126936b63a9548fe84820bdea06f496380ba3d847a4ff5461704
+}
+
 @test "COPY: hard links stay links" {
     echo x >"$C/one"
     ln "$C/one" "$C/two"
