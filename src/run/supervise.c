@@ -1,10 +1,10 @@
 /* The SUPERVISOR: looks after one run of one container.
  *
  * Theory of operation. It is the init of an outer pid namespace, the container's init is that of a nested one: however it dies, the kernel
- * ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock on it for as long as it lives: that is
+ * ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock on it until its work is done: that is
  * what "running" means. Order at the start: lock, generation into alive (so a --rm container that died is recognised), CHILD, go,
  * command executed, live.json, "started". Order at the end: output drained, exit record, work/ removed (the ids are mapped here) or, with --rm, the
- * whole directory moved away, the client told, and only then, by exiting, the lock.
+ * whole directory moved away, the lock let go, and then the clients told.
  *
  * Runs in: SUPERVISOR. Holds: alive. Writes: alive, live.json, log. */
 #include "health.h"
@@ -237,6 +237,12 @@ static void clean_up(struct launch *l, char ret_trash[80])
         tree_remove(l->ctr_fd, "work");
 }
 
+/* Before anybody is told of the end: whoever hears of it may remove or start the container in the same moment. */
+static void ended(struct supervisor *v)
+{
+    fd_close(take_fd(&v->alive));
+}
+
 /* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. */
 static void __attribute__((noreturn)) finish(struct launch *l, const char *trash)
 {
@@ -255,6 +261,7 @@ static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
         write_exit(v, err_status(), false, err_text(r));
         cgroup_remove(take_ptr(&v->group));
         clean_up(v->l, trash);
+        ended(v);
     }
     err_unpack(packed, len);
     frame_send_error(v->l->sock, r);
@@ -280,6 +287,7 @@ void supervise(struct launch *l)
     write_exit(&v, code, false, "");
     cgroup_remove(take_ptr(&v.group));
     clean_up(l, trash);
+    ended(&v);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     clients_finish(&v.s, code);
     finish(l, trash);
