@@ -31,6 +31,6 @@ int store_run(const struct store *s, int (*fn)(void *arg), void *arg);
 int store_trash(const struct store *s, const char *dir, const char *name);
 /* Removes what killed commands left: staging without owner, trash, dead --rm containers. Cheap when there is nothing. For commands that
  * change the store; never fails a command. */
-void store_tidy(struct store *s);
+void store_tidy(const struct store *s);
 
 #endif

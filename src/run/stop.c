@@ -120,7 +120,10 @@ int run_remove(const struct store *s, const char *id, bool force, int64_t timeou
     fd_close(take_fd(&dir));
     if (r == 0)
         ctr_delete_retired(s, trash);
-    return r == -ENOENT && err_is_clear() ? 0 : r; /* --rm was faster */
+    if (r != -ENOENT || !err_is_clear())
+        return r;
+    store_tidy(s); /* --rm was faster, but could not delete what we had locked */
+    return 0;
 }
 
 int run_wait(const struct store *s, const char *id, int *ret_code)

@@ -113,7 +113,7 @@ static bool check_all(const struct store *s, char *const *names)
     return more;
 }
 
-void store_tidy(struct store *s)
+void store_tidy(const struct store *s)
 {
     auto_strv char **names = NULL;
     auto_close int lock = -1;
