@@ -31,11 +31,15 @@ void plan_done(struct plan *p)
     *p = (struct plan){.sock = -1, .store_fd = -1};
 }
 
-/* What the caller had open is none of the container's business (H9). */
+/* What the caller had open is none of the container's business (H9). 0-2 stay taken: a descriptor opened later must not be found there, already in
+ * place but about to be closed by the exec. */
 static int close_descriptors(struct child *k)
 {
     const struct plan *p = k->plan;
-    const int keep[] = {k->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
+    for (int i = 0; i < 3; i++)
+        if (dup2(k->null_fd, i) < 0)
+            return err_sys("cannot set up descriptor %d", i);
+    const int keep[] = {0, 1, 2, k->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
     fd_close_except(keep, ARRAY_LEN(keep));
     return 0;
 }
