@@ -85,6 +85,8 @@ int ctr_list(const struct store *s, char ***ret_ids);
 int ctr_open_dir(const struct store *s, const char *id, int *ret_fd); /* -ENOENT without text */
 /* containers/<id> to trash, name and --rm marker away, cid file away. The caller knows that it does not run. */
 int ctr_remove(const struct store *s, const char *id);
+/* Gives a container another name, in any state. The name's rules and uniqueness as in ctr_publish. */
+int ctr_rename(const struct store *s, const char *id, const char *name);
 /* The two halves of ctr_remove: after the first the container is gone for everybody and its name is free; the second deletes the files,
  * which may take a while. A lock on the container's directory must be dropped between them. */
 int ctr_retire(const struct store *s, const char *id, char ret_trash[80]);

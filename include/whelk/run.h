@@ -73,6 +73,11 @@ int run_attach(const struct store *s, const struct ctr *c, const struct attach_o
 /* Sends sig to the container's first process through its supervisor; asked: the death is wanted (restart policies). -ESRCH with text
  * "container X is not running". */
 int run_kill(const struct store *s, const char *id, int sig);
+/* Freezes or thaws all processes of a running container (its control group). */
+int run_pause(const struct store *s, const char *id, bool paused);
+/* Is it frozen? */
+bool run_is_paused(const struct store *s, const char *id);
+
 /* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2 the
  * container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
 int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced);

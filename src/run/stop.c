@@ -73,6 +73,8 @@ int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_f
     if (alive < 0)
         return alive;
     int r = holder_pidfd(alive, &pidfd);
+    if (r == 0 && run_is_paused(s, id))
+        r = run_pause(s, id, false); /* frozen processes take no signal */
     if (r == 0)
         r = pidfd_signal(pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_stop(timeout));
     if (r == -ESRCH)
