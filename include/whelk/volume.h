@@ -39,6 +39,11 @@ int volume_retire(const struct store *s, const char *name, const char *trash);
 /* Names of the containers whose records have the volume. A damaged record is an error: nothing is removed on a guess. */
 int volume_users(const struct store *s, const char *name, char ***ret_names);
 
+/* The volumes that the records of containers have, an element for each container and volume: for commands that look at many. */
+int volumes_used(const struct store *s, char ***ret_names);
+/* Bytes of disk that its files hold. */
+int volume_usage(const struct store *s, const char *name, uint64_t *ret);
+
 /* Makes the volumes of a container that are not there and holds them until volumes_release. With failed, the anonymous ones go. */
 struct volumes_held {
     int *fds;

@@ -2,9 +2,10 @@
 #include "cmd.h"
 
 #include "whelk/run.h"
+#include "whelk/volume.h"
 
 struct rm_opts {
-    bool force, all, ignore;
+    bool force, all, ignore, volumes;
     int64_t time;
 };
 
@@ -14,6 +15,7 @@ static const struct opt rm_table[] = {
     {"ignore", 'i', OPT_BOOL, OPT(struct rm_opts, ignore), .help = "a container that does not exist is no error"},
     {"time", 't', OPT_INT, OPT(struct rm_opts, time), .arg = "SECONDS",
      .help = "with --force: send the stop signal and wait so long before SIGKILL", .def = "0"},
+    {"volumes", 'v', OPT_BOOL, OPT(struct rm_opts, volumes), .help = "also the anonymous volumes that no other container has"},
     OPT_END,
 };
 
@@ -22,13 +24,39 @@ struct context {
     const struct rm_opts *opts;
 };
 
+/* The names of a container's anonymous volumes: its record is gone when it is their turn. Caller frees. */
+static char **anonymous_volumes(const struct store *s, const char *id)
+{
+    char **names = NULL;
+    struct ctr c = {0};
+    if (ctr_load(s, id, &c) < 0)
+        return NULL;
+    const struct ctr_mount *m = c.mounts.items;
+    for (size_t i = 0; i < c.mounts.n; i++)
+        if (m[i].anonymous && m[i].source)
+            strv_add(&names, m[i].source);
+    ctr_done(&c);
+    return names;
+}
+
+static int remove_with_volumes(const struct context *x, const char *id)
+{
+    auto_strv char **volumes = x->opts->volumes ? anonymous_volumes(x->store, id) : NULL;
+    int r = run_remove(x->store, id, x->opts->force, x->opts->time);
+    strv_foreach (volume, volumes) {
+        int one = r < 0 ? r : volume_remove(x->store, volume);
+        r = one == -ENOENT || one == -EBUSY ? r : one; /* another container has it: the last one takes it along */
+    }
+    return r;
+}
+
 static int rm_one(const char *arg, void *ctx)
 {
     struct context *x = ctx;
     auto_free char *id = NULL;
     int r = ctr_find(x->store, arg, &id);
     if (r == 0)
-        r = run_remove(x->store, id, x->opts->force, x->opts->time);
+        r = remove_with_volumes(x, id);
     if (r == -ENOENT && (x->opts->ignore || x->opts->force))
         return 0;
     if (r == -ENOENT)

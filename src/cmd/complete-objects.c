@@ -4,6 +4,7 @@
 #include "whelk/ctr.h"
 #include "whelk/image.h"
 #include "whelk/proc.h"
+#include "whelk/volume.h"
 
 static const char *const capabilities[] = {
     "ALL",
@@ -122,6 +123,18 @@ static int add_any(const char *prefix, char ***names)
     return r < 0 ? r : add_images(prefix, names);
 }
 
+static int add_volumes(const char *prefix, char ***names)
+{
+    struct store *s;
+    auto_strv char **list = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = volume_list(s, &list);
+    if (r == 0)
+        strv_extend(names, list);
+    return r;
+}
+
 /* Each adds its names; prefix says what is begun, for a provider that can save work by it. */
 static const struct {
     enum complete kind;
@@ -133,6 +146,7 @@ static const struct {
     {COMPLETE_IMAGE, add_images},
     {COMPLETE_RUNNING_CONTAINER, add_running},
     {COMPLETE_SIGNAL, add_signals},
+    {COMPLETE_VOLUME, add_volumes},
 };
 
 int complete_objects(enum complete kind, const char *prefix, char ***ret)

@@ -7,6 +7,7 @@
 #include "whelk/platform.h"
 #include "whelk/str.h"
 #include "whelk/units.h"
+#include "whelk/volume.h"
 
 static json_t *time_json(int64_t ns)
 {
@@ -65,16 +66,38 @@ static json_t *state_json(const struct store *s, const struct ctr *c, const stru
                      time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
 }
 
-static json_t *mounts_json(const struct ctr *c)
+static const char *propagation(const struct ctr_mount *m)
+{
+    static const char *const known[] = {"private", "shared", "rshared", "slave", "rslave"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strv_has(m->options, known[i]))
+            return known[i];
+    return "rprivate";
+}
+
+static json_t *mount_json(const struct store *s, const struct ctr_mount *m)
+{
+    auto_free char *mode = strv_join(m->options, ",");
+    bool volume = str_eq(m->type, "volume"), ro = strv_has(m->options, "ro") || str_eq(m->type, "image");
+    auto_free char *data = volume ? volume_data(m->source) : NULL;
+    auto_free char *path = volume ? xasprintf("%s/%s", s->path, data) : xstrdup(m->source);
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:b, s:s}", "Type", str_json(m->type), "Source", str_json(path), "Destination",
+                          str_json(m->target), "Mode", str_json(mode), "RW", !ro, "Propagation", propagation(m));
+    if (volume) {
+        json_object_set_new(o, "Name", str_json(m->source));
+        json_object_set_new(o, "Driver", json_string("local"));
+    }
+    if (m->subpath)
+        json_object_set_new(o, "SubPath", str_json(m->subpath));
+    return o;
+}
+
+static json_t *mounts_json(const struct store *s, const struct ctr *c)
 {
     json_t *a = json_array();
     const struct ctr_mount *m = c->mounts.items;
-    for (size_t i = 0; i < c->mounts.n; i++) {
-        auto_free char *mode = strv_join(m[i].options, ",");
-        json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:o, s:b, s:s}", "Type", str_json(m[i].type), "Source", str_json(m[i].source),
-                                           "Destination", str_json(m[i].target), "Mode", str_json(mode), "RW",
-                                           !strv_has(m[i].options, "ro"), "Propagation", "rprivate"));
-    }
+    for (size_t i = 0; i < c->mounts.n; i++)
+        json_array_append_new(a, mount_json(s, &m[i]));
     return a;
 }
 
@@ -97,7 +120,7 @@ static json_t *host_config_json(const struct ctr *c)
     json_t *binds = json_array();
     const struct ctr_mount *m = c->mounts.items;
     for (size_t i = 0; i < c->mounts.n; i++) {
-        if (!str_eq(m[i].type, "bind"))
+        if (!str_eq(m[i].type, "bind") && (!str_eq(m[i].type, "volume") || m[i].anonymous))
             continue;
         auto_free char *mode = strv_join(m[i].options, ",");
         auto_free char *bind = xasprintf("%s:%s%s%s", m[i].source, m[i].target, *mode ? ":" : "", mode);
@@ -135,7 +158,7 @@ static json_t *object(const struct store *s, const struct ctr *c, const struct c
     json_object_set_new(o, "Platform", json_string(platform_os()));
     json_object_set_new(o, "RestartCount", json_integer(0));
     json_object_set_new(o, "GraphDriver", json_pack("{s:s, s:{s:o}}", "Name", "overlay", "Data", "UpperDir", file_json(s, c->id, "upper")));
-    json_object_set_new(o, "Mounts", mounts_json(c));
+    json_object_set_new(o, "Mounts", mounts_json(s, c));
     json_object_set_new(o, "Config", config_json(c));
     json_object_set_new(o, "HostConfig", host_config_json(c));
     return o;

@@ -10,6 +10,7 @@
 #include "whelk/units.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 enum { DATA_MODE = 0755, DIR_MODE = 0700 };
 
@@ -106,6 +107,57 @@ int volume_users(const struct store *s, const char *name, char ***ret_names)
     }
     *ret_names = take_ptr(&users);
     return 0;
+}
+
+int volumes_used(const struct store *s, char ***ret_names)
+{
+    auto_strv char **ids = NULL, **used = NULL;
+    int r = ctr_list(s, &ids);
+    strv_foreach (id, ids) {
+        struct ctr c = {0};
+        r = ctr_load(s, id, &c);
+        if (r < 0 && r != -ENOENT)
+            return err_wrap(r, "cannot tell which volumes are in use");
+        const struct ctr_mount *mounts = c.mounts.items;
+        for (size_t i = 0; r == 0 && i < c.mounts.n; i++)
+            if (str_eq(mounts[i].type, "volume") && mounts[i].source)
+                strv_add(&used, mounts[i].source);
+        ctr_done(&c);
+    }
+    if (r < 0 && r != -ENOENT)
+        return r;
+    *ret_names = take_ptr(&used);
+    return 0;
+}
+
+/* ---- size ---- */
+
+struct usage {
+    const struct store *store;
+    const char *path;
+    uint64_t *bytes; /* shared with the worker */
+};
+
+static int usage_worker(void *arg)
+{
+    const struct usage *u = arg;
+    return tree_usage(u->store->fd, u->path, u->bytes);
+}
+
+int volume_usage(const struct store *s, const char *name, uint64_t *ret)
+{
+    auto_free char *path = volume_data(name);
+    int r = tree_usage(s->fd, path, ret);
+    if ((r != -EACCES && r != -EPERM) || idmap_none(&s->map))
+        return r;
+    uint64_t *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return err_sys("cannot measure volume %s", name);
+    r = store_run(s, usage_worker, &(struct usage){s, path, shared});
+    if (r == 0)
+        *ret = *shared;
+    munmap(shared, sizeof *shared);
+    return r;
 }
 
 /* ---- making ---- */
