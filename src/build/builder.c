@@ -18,7 +18,8 @@ static const int64_t worth_a_sync_ns = INT64_C(1000000000);
 
 /* ---- the log ---- */
 
-static void say(const struct builder *b, const char *prefix, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+say(const struct builder *b, const char *prefix, const char *fmt, va_list ap)
 {
     auto_free char *text = xvasprintf(fmt, ap);
     auto_free char *shown = str_printable(text);
@@ -132,7 +133,7 @@ static int pin_now(struct builder *b, char *const *layers)
         return r;
     strv_foreach (layer, layers)
         if (!layer_exists(b->store, layer))
-            return err_set(-ESTALE, "layer %.12s was removed when the build had just begun; build again", layer);
+            return err_set(-ESTALE, "layer %.12s was removed while the build was about to use it; build again", layer);
     return 0;
 }
 

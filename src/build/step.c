@@ -109,6 +109,8 @@ static int execute(struct step *s, struct cache_step *ret, bool *ret_unstable)
         r = execute_in(s, name, &facts, &record.layer);
     strv_free(facts.stubs);
     strv_free(facts.owner.spared);
+    if (r == 0 && record.layer) /* it may be one that was there, and that others are removing */
+        r = builder_pin(b, (char *const[]){record.layer, NULL});
     if (r == 0 && record.layer)
         r = load_facts(b->store, record.layer, &record);
     record.created = record.used = time_now();
