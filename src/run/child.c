@@ -81,7 +81,7 @@ static int forget_exe(struct child *k)
 }
 
 /* The container goes before its supervisor when memory runs out. The host's /proc is still there (H3). */
-static int set_oom_score(struct child *k)
+int child_oom_score(struct child *k)
 {
     auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
     char text[16] = "";
@@ -273,8 +273,8 @@ static const struct step {
     {slave_mounts, RUN, "before the first mount"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
     {new_cgroupns, RUN, "after the supervisor has put it into its group"},
+    {child_oom_score, RUN, "needs the host's /proc, and the own files there, which are root's as soon as we are non-dumpable"},
     {forget_exe, RUN, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
-    {set_oom_score, RUN, "needs the host's /proc"},
     {child_mount_root, RUN, "everything below is attached to it"},
     {child_mount_base, RUN, "before volumes, which may lie on top"},
     {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
@@ -288,7 +288,7 @@ static const struct step {
     {open_pty, EXEC, "the container's devpts is there"},
     {set_hostname, RUN, "needs CAP_SYS_ADMIN"},
     {raise_loopback, RUN, "needs CAP_NET_ADMIN"},
-    {set_limits, RUN, "before the identity changes"},
+    {set_limits, BOTH, "before the identity changes"},
     {child_find_user, BOTH, "reads the image's passwd, below the root"},
     {enter_cwd, BOTH, "as root: the kernel checks the user's rights on use"},
     {maybe_init, BOTH, "pid 1 keeps no descriptor and no terminal, and forks the rest"},

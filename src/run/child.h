@@ -42,6 +42,9 @@ struct child {
 /* Walks the steps and executes the command; reports a failure through plan->sock and ends. */
 void child_main(const struct plan *p) __attribute__((noreturn));
 
+/* A step, and what the middle process of exec does for its CHILD, who has no /proc of the host. */
+int child_oom_score(struct child *k);
+
 /* child-mounts.c: steps on a root that is not yet entered. */
 int child_mount_root(struct child *k);
 int child_mount_base(struct child *k);

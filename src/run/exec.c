@@ -52,7 +52,7 @@ struct middle {
 /* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join the rest. */
 static int join_middle(const struct middle *m)
 {
-    int r = 0;
+    int r = child_oom_score(NULL);
     if (!m->inside && !idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     r = exe_forget();
