@@ -104,15 +104,21 @@ static int raise_loopback(struct child *k)
     return str_eq(k->plan->c->network, "host") ? 0 : link_loopback_up();
 }
 
-/* Never above what the caller has: root on some machines lacks CAP_SYS_RESOURCE, so clamp, do not fail. */
+enum { PROCESSES_DEFAULT = 2048 };
+
+/* Never above what the caller has: root on some machines lacks CAP_SYS_RESOURCE, so clamp, do not fail. The number of processes is the control group's
+ * matter; where there is none, this bounds each user of the container, who is counted apart from everybody else in a user namespace. */
 static int set_limits(struct child *k)
 {
-    static const struct {
+    bool bound = !idmap_none(k->plan->map) && k->plan->c->limits.pids == 0;
+    const rlim_t processes = bound ? PROCESSES_DEFAULT : RLIM_INFINITY;
+    const struct {
         int resource;
         rlim_t soft, hard;
     } table[] = {
         {RLIMIT_NOFILE, 1024, 524288},
         {RLIMIT_CORE, 0, RLIM_INFINITY},
+        {RLIMIT_NPROC, processes, processes},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct rlimit now, want = {table[i].soft, table[i].hard};
