@@ -304,21 +304,34 @@ static const struct step {
     {execute, BOTH, "the end"},
 };
 
-/* For exec the container's /dev is all there is, so what is opened there is checked (H4). */
+static bool is_null(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+/* For exec the container's /dev is all there is, so what is opened there is checked, before and after (H4). Whoever moved something over /dev/null must
+ * still be able to come in and repair it: then a pipe at its end does, as stdin. */
 static int open_null(struct child *k)
 {
     struct stat st;
-    k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (k->null_fd < 0 || fstat(k->null_fd, &st) < 0)
-        return err_sys("cannot open /dev/null");
-    if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-        return err_set(-ENODEV, "/dev/null is not the null device");
+    int ends[2];
+    if (stat("/dev/null", &st) == 0 && is_null(&st))
+        k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (k->null_fd >= 0 && fstat(k->null_fd, &st) == 0 && is_null(&st))
+        return 0;
+    if (!k->plan->exec)
+        return err_set(-ENODEV, "/dev/null of the host is not the null device");
+    fd_close(take_fd(&k->null_fd));
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_sys("cannot make a pipe");
+    fd_close(ends[1]);
+    k->null_fd = ends[0];
     return 0;
 }
 
 void child_main(const struct plan *p)
 {
-    struct child k = {.plan = p, .store_fd = -1, .dir_fd = -1, .root_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
+    struct child k = {.plan = p, .store_fd = -1, .dir_fd = -1, .root_fd = -1, .null_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
     unsigned mode = p->exec ? EXEC : RUN;
     int r = open_null(&k);
     int *top = p->exec ? &k.root_fd : &k.store_fd;
