@@ -56,6 +56,12 @@ struct ctr {
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns */
     int64_t health_retries;
     char *health_on_failure;             /* "none", "kill", "restart", "stop" */
+    char **ulimits;                      /* "nofile=1024:2048", by name, soft and hard */
+    int64_t shm_size;                    /* bytes; 0: the usual 64 MB */
+    char *oom_score_adj;                 /* a number as text; NULL: the supervisor's + 100 */
+    char **groups;                       /* further groups, names or numbers of the container */
+    char **sysctls;                      /* "net.core.somaxconn=128" */
+    char *ipc, *uts;                     /* "private" or "host"; NULL: private */
     struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */

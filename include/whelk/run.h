@@ -23,6 +23,8 @@ struct run_options {
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
     char *log_driver, **log_opts;
+    char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *ipc, *uts, *tz, **devices;
+    bool env_host;
     struct limit_words { /* as typed, a member for each line of limits.def */
 #define LIMIT_WORD_SIZE char *
 #define LIMIT_WORD_CPUS char *

@@ -25,12 +25,16 @@
      .complete = COMPLETE_CAPABILITY},                                                                                 \
     {"cidfile", 0, OPT_STR, OPT(type, run.cidfile), .arg = "FILE",                                                     \
      .help = "write the container's id into a new file", .complete = COMPLETE_FILE},                                  \
+    {"device", 0, OPT_LIST, OPT(type, run.devices), .arg = "HOST[:CONTAINER]", .help = "let it use a device of the host", \
+     .complete = COMPLETE_FILE},                                                                                       \
     {"entrypoint", 0, OPT_STR, OPT(type, run.entrypoint), .arg = "COMMAND",                                            \
      .help = "replace the image's ENTRYPOINT and CMD: a word or a JSON array"},                                        \
     {"env", 'e', OPT_LIST, OPT(type, run.env), .arg = "NAME=VALUE",                                                    \
      .help = "set a variable; NAME alone takes it from here, NAME* all that begin so"},                                \
+    {"env-host", 0, OPT_BOOL, OPT(type, run.env_host), .help = "take over all variables of this environment"},         \
     {"env-file", 0, OPT_LIST, OPT(type, run.env_files), .arg = "FILE", .help = "read variables from a file, one a line", \
      .complete = COMPLETE_FILE},                                                                                       \
+    {"group-add", 0, OPT_LIST, OPT(type, run.group_add), .arg = "GROUP", .help = "run in this group of the container too"}, \
     {"health-cmd", 0, OPT_STR, OPT(type, run.health_cmd), .arg = "COMMAND",                                            \
      .help = "check the container's health with this: for a shell, a JSON array of words, or none"},                   \
     {"health-interval", 0, OPT_DURATION, OPT(type, run.health_interval), .arg = "TIME", .help = "time between checks", \
@@ -53,6 +57,8 @@
      .complete = COMPLETE_WORDS, .words = "anonymous tmpfs ignore"},                                                   \
     {"init", 0, OPT_BOOL, OPT(type, run.init), .help = "run a small init as process 1 that reaps and forwards signals"}, \
     {"interactive", 'i', OPT_BOOL, OPT(type, run.interactive), .help = "keep standard input open and forward it"},     \
+    {"ipc", 0, OPT_STR, OPT(type, run.ipc), .arg = "MODE", .help = "IPC namespace: private or host", .def = "private",  \
+     .complete = COMPLETE_WORDS, .words = "private host"},                                                             \
     {"label", 'l', OPT_LIST, OPT(type, run.labels), .arg = "KEY=VALUE", .help = "set a label"},                        \
     {"log-driver", 0, OPT_STR, OPT(type, run.log_driver), .arg = "DRIVER", .help = "where output is kept: file or none", \
      .def = "file", .complete = COMPLETE_WORDS, .words = "file none"},                                                 \
@@ -65,6 +71,8 @@
      .help = "private (own, with loopback only), none, or host", .def = "private", .complete = COMPLETE_WORDS,         \
      .words = "private none host"},                                                                                    \
     {"no-healthcheck", 0, OPT_BOOL, OPT(type, run.no_healthcheck), .help = "do without the image's health check"},      \
+    {"oom-score-adj", 0, OPT_STR, OPT(type, run.oom_score_adj), .arg = "NUMBER",                                       \
+     .help = "how ready the kernel is to kill it when memory runs out, -1000 to 1000", .def = "100 more than whelk's"}, \
     {"privileged", 0, OPT_BOOL, OPT(type, run.privileged),                                                             \
      .help = "all capabilities, devices and paths that the user himself has; never more than those"},                  \
     {"pull", 0, OPT_STR, OPT(type, run.pull), .arg = "POLICY", .help = "when to pull the image: missing or never",     \
@@ -79,14 +87,21 @@
     {"security-opt", 0, OPT_LIST, OPT(type, run.security_opts), .arg = "OPTION",                                       \
      .help = "no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL", .complete = COMPLETE_WORDS,             \
      .words = "no-new-privileges seccomp=unconfined nested unmask=ALL label=disable apparmor=unconfined"},             \
+    {"shm-size", 0, OPT_STR, OPT(type, run.shm_size), .arg = "SIZE", .help = "size of /dev/shm", .def = "64m"},         \
     {"stop-signal", 0, OPT_STR, OPT(type, run.stop_signal), .arg = "SIGNAL", .help = "what stop sends",                \
      .def = "the image's STOPSIGNAL, else TERM", .complete = COMPLETE_SIGNAL},                                         \
     {"stop-timeout", 0, OPT_INT, OPT(type, run.stop_timeout), .arg = "SECONDS",                                        \
      .help = "how long stop waits before SIGKILL; -1: for ever", .def = "10"},                                         \
+    {"sysctl", 0, OPT_LIST, OPT(type, run.sysctls), .arg = "NAME=VALUE",                                               \
+     .help = "set a kernel parameter of its own namespaces, as net.core.somaxconn"},                                   \
     {"tmpfs", 0, OPT_LIST, OPT(type, run.tmpfs), .arg = "DIR[:OPTIONS]", .help = "mount an empty tmpfs"},              \
+    {"tz", 0, OPT_STR, OPT(type, run.tz), .arg = "ZONE", .help = "time zone (TZ), or local for this machine's"},        \
     {"tty", 't', OPT_BOOL, OPT(type, run.tty), .help = "give the command a terminal"},                                 \
+    {"ulimit", 0, OPT_LIST, OPT(type, run.ulimits), .arg = "NAME=SOFT[:HARD]", .help = "set a resource limit, as nofile=1024"}, \
     {"user", 'u', OPT_STR, OPT(type, run.user), .arg = "USER[:GROUP]", .help = "run as this name or id of the container", \
      .def = "the image's USER, else 0"},                                                                               \
+    {"uts", 0, OPT_STR, OPT(type, run.uts), .arg = "MODE", .help = "UTS namespace (host name): private or host",        \
+     .def = "private", .complete = COMPLETE_WORDS, .words = "private host"},                                           \
     {"volume", 'v', OPT_LIST, OPT(type, run.volumes), .arg = "[HOST|NAME:]CONTAINER[:OPTIONS]",                        \
      .help = "mount a path of the host, a volume by name, or a new volume", .complete = COMPLETE_FILE},                \
     {"volumes-from", 0, OPT_LIST, OPT(type, run.volumes_from), .arg = "CONTAINER[:ro]",                                \

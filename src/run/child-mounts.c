@@ -166,7 +166,7 @@ static int fill_dev(struct child *k, int dev)
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
 }
 
-enum { OPTIONAL = 1, GID5 = 2, HOST_IF_REFUSED = 4, READ_ONLY = 8, DEV = 16 };
+enum { OPTIONAL = 1, GID5 = 2, HOST_IF_REFUSED = 4, READ_ONLY = 8, DEV = 16, SHM = 32 /* has --shm-size */, IPC = 64 /* of the IPC namespace */ };
 
 static const struct base_mount {
     const char *type, *target;
@@ -177,36 +177,45 @@ static const struct base_mount {
     {"proc", "proc", SAFE_DATA, 0, {NULL}},
     {"tmpfs", "dev", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, DEV, {"mode", "755", "size", "64k", NULL}},
     {"devpts", "dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, GID5, {"ptmxmode", "0666", "mode", "0620", NULL}},
-    {"tmpfs", "dev/shm", SAFE_DATA, 0, {"mode", "1777", "size", "65536k", NULL}},
-    {"mqueue", "dev/mqueue", SAFE_DATA, 0, {NULL}},
+    {"tmpfs", "dev/shm", SAFE_DATA, SHM | IPC, {"mode", "1777", NULL}},
+    {"mqueue", "dev/mqueue", SAFE_DATA, IPC, {NULL}},
     {"sysfs", "sys", SAFE_DATA, READ_ONLY | HOST_IF_REFUSED, {NULL}},
     {"cgroup2", "sys/fs/cgroup", SAFE_DATA, READ_ONLY | OPTIONAL, {NULL}},
 };
 
 /* A host whose network namespace is used owns its sysfs: then its mount is shown, read-only. */
-static int clone_host(const struct base_mount *m, int *ret_fd)
+static int clone_host(const struct base_mount *m, uint64_t more, int *ret_fd)
 {
     auto_free char *path = xasprintf("/%s", m->target);
     int r = mnt_clone(AT_FDCWD, path, true, ret_fd);
-    return r < 0 ? r : mnt_attrs(*ret_fd, m->attrs | MOUNT_ATTR_RDONLY, 0, true);
+    return r < 0 ? r : mnt_attrs(*ret_fd, m->attrs | more, 0, true);
 }
 
 static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
 {
     const char *options[ARRAY_LEN(m->options) + 2] = {0};
+    char shm[32];
     size_t n = 0;
+    if ((m->flags & IPC) && k->plan->c->ipc)
+        return clone_host(m, 0, ret_fd);
     for (; m->options[n]; n++)
         options[n] = m->options[n];
     if ((m->flags & GID5) && idmap_has_gid(k->plan->map, 5)) {
         options[n++] = "gid";
         options[n++] = "5";
     }
+    if (m->flags & SHM) {
+        int64_t size = k->plan->c->shm_size;
+        snprintf(shm, sizeof shm, "%lld", size ? (long long)size : 64LL << 20);
+        options[n++] = "size";
+        options[n++] = shm;
+    }
     bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
     int r = mnt_new(m->type, m->attrs | (ro ? MOUNT_ATTR_RDONLY : 0), options, ret_fd);
     if (r != -EPERM || !(m->flags & HOST_IF_REFUSED))
         return r;
     k->host_sys = true;
-    return clone_host(m, ret_fd);
+    return clone_host(m, MOUNT_ATTR_RDONLY, ret_fd);
 }
 
 static int mount_one_base(struct child *k, const struct base_mount *m)
@@ -217,7 +226,8 @@ static int mount_one_base(struct child *k, const struct base_mount *m)
         r = attach_base(k, mnt, m->target);
     if (r == 0 && (m->flags & DEV))
         r = fill_dev(k, mnt);
-    if (r < 0 && (m->flags & OPTIONAL)) {
+    bool host_lacks = r == -ENOENT && (m->flags & IPC) && k->plan->c->ipc;
+    if (r < 0 && ((m->flags & OPTIONAL) || host_lacks)) {
         err_clear();
         return 0;
     }

@@ -68,15 +68,21 @@ static int find_passwd(struct child *k, const char *passwd, const char *user)
     return 0;
 }
 
-static int find_group(struct child *k, const char *groups, const char *group)
+static int group_id(const char *groups, const char *group, uint32_t *ret)
 {
-    uint32_t gid;
     auto_strv char **line = find_line(groups, 0, group);
     const char *number = line && strv_len(line) > 2 ? line[2] : group;
-    if (!to_id(number, &gid))
+    if (!to_id(number, ret))
         return err_set(-ENOENT, "the container's /etc/group has no group \"%s\"; use a number or a name that it has", group);
-    k->who.gid = gid;
     return 0;
+}
+
+static int find_group(struct child *k, const char *groups, const char *group)
+{
+    uint32_t gid = 0;
+    int r = group_id(groups, group, &gid);
+    k->who.gid = gid;
+    return r;
 }
 
 /* Does the comma-separated list have name? */
@@ -113,6 +119,22 @@ static void find_memberships(struct child *k, const char *text, const char *user
             add_group(k, id);
         text += len + (text[len] == '\n');
     }
+}
+
+/* --group-add. Where only one id is mapped, the kernel allows no change of groups. */
+static int add_asked_groups(struct child *k, const char *groups)
+{
+    strv_foreach(group, k->plan->c->groups)
+    {
+        uint32_t gid = 0;
+        int r = group_id(groups, group, &gid);
+        if (r == 0 && (idmap_single(k->plan->map) || !idmap_has_gid(k->plan->map, gid)))
+            r = err_set(-EINVAL, "--group-add %s: group %u is not mapped; more ids are given in /etc/subgid", group, gid);
+        if (r < 0)
+            return r;
+        add_group(k, gid);
+    }
+    return 0;
 }
 
 /* An id without a mapping cannot be taken; say what is there. */
@@ -158,6 +180,9 @@ int child_find_user(struct child *k)
     add_group(k, k->who.gid);
     if (!group)
         find_memberships(k, groups, name);
+    r = add_asked_groups(k, groups);
+    if (r < 0)
+        return r;
     k->who.groups = k->groups;
     k->who.set_groups = !idmap_single(k->plan->map);
     if (!strv_env_get(k->env, "HOME"))

@@ -5,6 +5,7 @@
 #include "child.h"
 
 #include "frame.h"
+#include "ulimit.h"
 
 #include "whelk/err.h"
 #include "whelk/exe.h"
@@ -85,16 +86,18 @@ int child_oom_score(struct child *k)
 {
     auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
     char text[16] = "";
+    const char *asked = k->plan->c->oom_score_adj;
     if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
         return 0;
-    dprintf(fd, "%d", MIN(atoi(text) + 100, 1000));
+    if (dprintf(fd, "%d", asked ? atoi(asked) : MIN(atoi(text) + 100, 1000)) < 0 && asked)
+        return err_sys("--oom-score-adj %s: cannot be set; lowering it needs root", asked);
     return 0;
 }
 
 static int set_hostname(struct child *k)
 {
     const char *name = k->plan->c->hostname;
-    if (!str_empty(name) && sethostname(name, strlen(name)) < 0)
+    if (!k->plan->c->uts && !str_empty(name) && sethostname(name, strlen(name)) < 0)
         return err_sys("cannot set the host name %s", name);
     return 0;
 }
@@ -102,6 +105,38 @@ static int set_hostname(struct child *k)
 static int raise_loopback(struct child *k)
 {
     return str_eq(k->plan->c->network, "host") ? 0 : link_loopback_up();
+}
+
+/* --ulimit: what was asked for is set or is an error. */
+static int set_asked_limits(struct child *k)
+{
+    strv_foreach(word, k->plan->c->ulimits)
+    {
+        struct ulimit u;
+        int r = ulimit_parse(word, &u);
+        if (r < 0)
+            return r;
+        if (setrlimit(u.resource, &u.value) < 0)
+            return err_sys("--ulimit %s: cannot be set; the hard limit of this user may be lower (ulimit -H)", word);
+    }
+    return 0;
+}
+
+/* --sysctl, through the container's own /proc, which was mounted a moment ago and is not yet read-only. */
+static int set_sysctls(struct child *k)
+{
+    strv_foreach(pair, k->plan->c->sysctls)
+    {
+        const char *value = strchr(pair, '=') + 1;
+        auto_free char *path = xasprintf("proc/sys/%.*s", (int)(value - 1 - pair), pair);
+        for (char *p = path; *p; p++)
+            *p = *p == '.' ? '/' : *p;
+        auto_close int fd = open_in_root(k->root_fd, path, O_WRONLY | O_NOFOLLOW, 0);
+        errno = fd < 0 ? -fd : 0;
+        if (fd < 0 || write(fd, value, strlen(value)) < 0)
+            return err_sys("--sysctl %s: cannot be set", pair);
+    }
+    return 0;
 }
 
 enum { PROCESSES_DEFAULT = 2048 };
@@ -128,7 +163,7 @@ static int set_limits(struct child *k)
         want.rlim_cur = MIN(want.rlim_cur, want.rlim_max);
         setrlimit(table[i].resource, &want);
     }
-    return 0;
+    return set_asked_limits(k);
 }
 
 /* As docker does: a missing working directory is made, owned by root. */
@@ -286,6 +321,7 @@ static const struct step {
     {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
     {child_mount_files, RUN, "on top of what images and volumes bring"},
     {child_own_volumes, RUN, "reads the container's passwd as it will be; the sources are still the host's"},
+    {set_sysctls, RUN, "before /proc/sys becomes read-only"},
     {make_cwd, RUN, "before a read-only root is sealed"},
     {open_pty, RUN, "needs the container's devpts"},
     {bind_console, RUN, "before the pivot: a mount on a held descriptor"},

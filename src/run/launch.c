@@ -20,7 +20,11 @@
 
 uint64_t ctr_ns_flags(const struct ctr *c)
 {
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
+    if (!c->ipc)
+        flags |= CLONE_NEWIPC;
+    if (!c->uts)
+        flags |= CLONE_NEWUTS;
     return str_eq(c->network, "host") ? flags : flags | CLONE_NEWNET;
 }
 

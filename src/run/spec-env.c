@@ -77,6 +77,12 @@ int spec_make_env(const struct run_options *o, const struct image_config *config
         strv_env_set(&c->env, "TERM", "xterm");
     strv_env_set(&c->env, "container", "whelk");
     strv_env_set(&c->env, "HOSTNAME", c->hostname);
+    strv_foreach(host, o->env_host ? environ : NULL)
+    {
+        auto_free char *name = xstrndup(host, strcspn(host, "="));
+        if (!strv_env_get(c->env, name))
+            strv_env_set(&c->env, name, strchr(host, '=') + 1);
+    }
     int r = spec_env_files(o->env_files, &c->env);
     return r < 0 ? r : spec_env(o->env, &c->env);
 }

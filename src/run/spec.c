@@ -131,6 +131,8 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r == 0)
         r = make_args(o, config, command, c);
     if (r == 0)
+        r = spec_make_process(o, c);
+    if (r == 0)
         r = spec_make_mounts(s, o, config, c);
     if (r == 0)
         r = spec_make_security(o, c);

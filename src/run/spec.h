@@ -20,6 +20,8 @@ struct mount_ask {
 void mount_ask_done(struct mount_ask *a);
 /* The value of --mount; flag and spec are set. */
 int spec_parse_mount(struct mount_ask *a);
+/* Limits, groups, kernel parameters, devices, time zone; after network and environment. */
+int spec_make_process(const struct run_options *o, struct ctr *c);
 /* "//usr//x/" is "/usr/x". Caller frees. */
 char *spec_clean_path(const char *path);
 
