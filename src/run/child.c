@@ -247,6 +247,9 @@ static int become_user(struct child *k)
     if (c->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys("cannot set no_new_privs");
     int r = caps_become(&k->who, bounding, effective, root ? 0 : effective, admin);
+    /* A command of exec goes with the process that looks after it. After the change of ids, which clears this. */
+    if (r == 0 && k->plan->exec && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        r = err_sys("cannot tie the command to its supervisor");
     if (r == 0 && k->plan->filter_len)
         r = seccomp_install(k->plan->filter, k->plan->filter_len);
     return r < 0 ? r : caps_drop_extra(effective);

@@ -58,7 +58,8 @@ static int join_middle(const struct middle *m)
     r = exe_forget();
     if (r < 0)
         return r;
-    if (setns(m->init, (int)(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET)) < 0)
+    /* Not the host's network: it is there already, and not the container's to enter. */
+    if (setns(m->init, (int)(ctr_ns_flags(m->c) | CLONE_NEWCGROUP)) < 0)
         return err_sys("cannot join the container's namespaces");
     return 0;
 }
@@ -71,15 +72,28 @@ static int start_middle(struct middle *m)
     return r < 0 ? r : session_await(&m->session);
 }
 
+/* Nothing of the caller's is kept open, as in the SUPERVISOR (RUNTIME, processes 2). */
+static void leave_caller(const struct middle *m, int sock)
+{
+    setsid();
+    auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i < 3 && null >= 0; i++)
+        dup2(null, i);
+    const int keep[] = {0, 1, 2, sock, m->init, m->plan.stdio[0]};
+    fd_close_except(keep, ARRAY_LEN(keep));
+    (void)!chdir("/");
+}
+
 static void run_middle(struct middle *m, int sock)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setsid();
+    leave_caller(m, sock);
     int r = start_middle(m);
     if (r < 0) {
         frame_send_error(sock, r);
         _exit(125);
     }
+    prctl(PR_SET_PDEATHSIG, 0); /* from here on the end of the socket says so, and leaves time to kill the command */
     frame_send(sock, FRAME_STARTED, NULL, 0, -1, 0);
     client_add(&m->session, sock, true);
     int code = session_loop(&m->session);
