@@ -133,7 +133,8 @@ static long long now_ms(void)
     return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Reaps until the command has ended (its status) or the time is up or a signal asks to stop (-1). */
+/* Reaps until the command has ended (its status) or the time is up or a signal asks to stop (-1 after a word about it).
+ */
 static int reap_until(pid_t command, int signals, long long deadline)
 {
     for (;;) {
@@ -143,12 +144,16 @@ static int reap_until(pid_t command, int signals, long long deadline)
                 return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         long long left = deadline - now_ms();
         struct pollfd p = {.fd = signals, .events = POLLIN};
-        if (left <= 0)
+        if (left <= 0) {
+            fprintf(stderr, "# stopped: the time is up\n");
             return -1;
+        }
         struct signalfd_siginfo info;
         if (poll(&p, 1, (int)left) > 0 && read(signals, &info, sizeof(info)) == sizeof(info) &&
-            info.ssi_signo != SIGCHLD)
+            info.ssi_signo != SIGCHLD) {
+            fprintf(stderr, "# stopped by signal %u\n", info.ssi_signo);
             return -1;
+        }
     }
 }
 
@@ -189,8 +194,6 @@ int main(int argc, char *argv[])
         _exit(127);
     }
     int r = reap_until(command, signals, now_ms() + seconds * 1000LL);
-    if (r < 0)
-        fprintf(stderr, "# stopped: not done after %d s\n", seconds);
     kill_rest(!quiet);
     return r < 0 ? 124 : r;
 }
