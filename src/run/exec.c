@@ -52,7 +52,10 @@ struct middle {
 /* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join the rest. */
 static int join_middle(const struct middle *m)
 {
-    int r = child_oom_score(NULL);
+    struct child k = {.plan = &m->plan};
+    int r = child_oom_score(&k);
+    if (r < 0)
+        return r;
     if (!m->inside && !idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     r = exe_forget();
