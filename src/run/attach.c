@@ -51,6 +51,12 @@ static void forwarded_signals(sigset_t *set, bool proxy)
         sigfillset(set);
     for (size_t i = 0; i < ARRAY_LEN(never); i++)
         sigdelset(set, never[i]);
+    /* nohup, and ^C for what a script runs in the background: a blocked signal would come although it is ignored. */
+    for (int sig = 1; sig < SIGRTMIN; sig++) {
+        struct sigaction now;
+        if (sigismember(set, sig) == 1 && sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            sigdelset(set, sig);
+    }
     sigaddset(set, SIGWINCH);
 }
 
@@ -59,7 +65,7 @@ struct relay {
     int signals;
     bool stdin_open, raw, detached;
     struct detach_keys keys;
-    int code;
+    int code, write_error;
     /* what was read from stdin and the session does not take yet: meanwhile its output is still served, or both would wait for each other */
     enum frame held_type;
     bool held;
@@ -122,12 +128,17 @@ static void take_stdin(struct relay *r)
         frame_send(r->a->sock, FRAME_DETACH, NULL, 0, -1, 0);
 }
 
-/* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE (CV-15). */
+/* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE (CV-15); so is a full
+ * disk, but that the caller has to know. */
 static void give_output(struct relay *r, enum frame type, const char *data, size_t len)
 {
     int fd = type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
-    if (fd_write_all(fd, data, len) < 0)
-        frame_send(r->a->sock, type, NULL, 0, -1, 0);
+    int e = fd_write_all(fd, data, len);
+    if (e == 0)
+        return;
+    if (e != -EPIPE && fd == STDOUT_FILENO)
+        r->write_error = e;
+    frame_send(r->a->sock, type, NULL, 0, -1, 0);
 }
 
 /* False at the end. */
@@ -196,6 +207,8 @@ int attach_relay(const struct attach *a)
         return 0;
     if (r.code < 0)
         return err_with_status(err_set(-ECHILD, "the supervisor was lost; the container was killed with it"), 137);
+    if (r.write_error && r.code == 0)
+        return err_set(r.write_error, "cannot write to standard output: %s", strerror(-r.write_error));
     return r.code;
 }
 
