@@ -64,6 +64,7 @@ struct relay {
     const struct attach *a;
     int signals;
     bool stdin_open, raw, detached;
+    int window; /* so many pieces of stdin the session still takes */
     struct detach_keys keys;
     int code, write_error;
     /* what was read from stdin and the session does not take yet: meanwhile its output is still served, or both would wait for each other */
@@ -122,8 +123,10 @@ static void take_stdin(struct relay *r)
         r->detached = detach_feed(&r->keys, buf, len, r->held_data, &len);
     else
         memcpy(r->held_data, buf, len);
-    if (len)
+    if (len) {
+        r->window--;
         hold(r, FRAME_STDIN, len);
+    }
     if (r->detached)
         frame_send(r->a->sock, FRAME_DETACH, NULL, 0, -1, 0);
 }
@@ -146,15 +149,20 @@ static bool take_frame(struct relay *r)
 {
     char buf[FRAME_MAX];
     enum frame type;
+    int taken;
     ssize_t n = frame_recv(r->a->sock, &type, buf, NULL, MSG_DONTWAIT);
     if (n == -EAGAIN)
         return true;
     if (n < 0)
         return false;
-    if (type == FRAME_STDOUT || type == FRAME_STDERR)
+    if (type == FRAME_STDOUT || type == FRAME_STDERR) {
         give_output(r, type, buf, (size_t)n);
-    else if (type == FRAME_EXIT && n == sizeof r->code)
+    } else if (type == FRAME_STDIN_TAKEN && n == sizeof taken) {
+        memcpy(&taken, buf, sizeof taken);
+        r->window += taken;
+    } else if (type == FRAME_EXIT && n == sizeof r->code) {
         memcpy(&r->code, buf, sizeof r->code);
+    }
     return type != FRAME_EXIT;
 }
 
@@ -177,7 +185,7 @@ static void relay_loop(struct relay *r)
     for (bool more = true; more;) {
         struct pollfd p[] = {{r->a->sock, r->held ? POLLIN | POLLOUT : POLLIN, 0},
                              {r->signals, POLLIN, 0},
-                             {r->stdin_open && !r->held ? STDIN_FILENO : -1, POLLIN, 0}};
+                             {r->stdin_open && !r->held && r->window > 0 ? STDIN_FILENO : -1, POLLIN, 0}};
         if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
             break;
         more = serve(r, p);
@@ -187,7 +195,7 @@ static void relay_loop(struct relay *r)
 int attach_relay(const struct attach *a)
 {
     sigset_t set, before;
-    struct relay r = {.a = a, .stdin_open = a->read_stdin, .code = -1};
+    struct relay r = {.a = a, .stdin_open = a->read_stdin, .window = STDIN_WINDOW, .code = -1};
     int error = detach_parse(a->detach_keys, &r.keys);
     if (error < 0)
         return error;

@@ -13,8 +13,9 @@ enum frame {
     FRAME_STDOUT,    /* payload: bytes */
     FRAME_STDERR,
     FRAME_EXIT,      /* payload: int exit code; the last frame */
-    FRAME_STDIN,     /* to the session: payload bytes */
+    FRAME_STDIN,     /* to the session: payload bytes; not more than STDIN_WINDOW before they are taken */
     FRAME_STDIN_END,
+    FRAME_STDIN_TAKEN, /* from the session: payload: int, so many more of the client's FRAME_STDIN have been taken by the command */
     FRAME_RESIZE,    /* payload: struct winsize */
     FRAME_SIGNAL,    /* payload: int */
     FRAME_PTY,       /* from the CHILD: the pty master travels along */
@@ -22,7 +23,7 @@ enum frame {
     FRAME_STUB,      /* from the CHILD: payload: relative path of a mount point that was made in the tree */
 };
 
-enum { FRAME_MAX = 32 * 1024 };
+enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };
 
 /* A connected pair, both ends close-on-exec. */
 int frame_pair(int ret[2]);

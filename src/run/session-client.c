@@ -21,6 +21,7 @@ void client_add(struct session *s, int sock, bool owner)
             continue;
         c->sock = sock;
         c->owner = owner;
+        c->queued = c->taken = 0;
         return;
     }
     fd_close(sock);
@@ -89,16 +90,53 @@ bool clients_stalled(const struct session *s)
     return false;
 }
 
-void client_flush(struct session *s, struct client *c)
+static int flush_pending(struct client *c)
 {
-    int r = frame_send(c->sock, c->pending_type, c->pending, c->pending_len, -1, MSG_DONTWAIT);
+    int r = c->pending_len ? frame_send(c->sock, c->pending_type, c->pending, c->pending_len, -1, MSG_DONTWAIT) : 0;
     if (r == 0)
         c->pending_len = 0;
-    else if (r != -EAGAIN)
+    return r;
+}
+
+static int flush_taken(struct client *c)
+{
+    int r = c->taken ? frame_send(c->sock, FRAME_STDIN_TAKEN, &c->taken, sizeof c->taken, -1, MSG_DONTWAIT) : 0;
+    if (r == 0)
+        c->taken = 0;
+    return r;
+}
+
+bool client_waits(const struct client *c)
+{
+    return c->pending_len || c->taken;
+}
+
+void client_flush(struct session *s, struct client *c)
+{
+    int r = flush_pending(c);
+    if (r == 0)
+        r = flush_taken(c);
+    if (r < 0 && r != -EAGAIN)
         drop(s, c);
 }
 
 /* Input to the command. */
+
+/* Everything has been taken, or nobody is there to take it. */
+void session_drop_input(struct session *s)
+{
+    s->input_len = s->input_at = 0;
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *c = &s->clients[i];
+        c->taken += c->queued;
+        c->queued = 0;
+        if (c->sock >= 0 && c->taken)
+            client_flush(s, c);
+    }
+    if (s->input_end)
+        fd_close(take_fd(&s->in));
+    s->input_end = false;
+}
 
 void session_write_input(struct session *s)
 {
@@ -108,22 +146,27 @@ void session_write_input(struct session *s)
         s->input_at += (size_t)n;
     bool failed = n < 0 && (fd < 0 || (errno != EAGAIN && errno != EINTR));
     if (failed || s->input_at == s->input_len)
-        s->input_len = s->input_at = 0;
+        session_drop_input(s);
 }
 
 static void take_stdin(struct session *s, struct client *c, const char *data, size_t len)
 {
-    if (!s->input)
-        s->input = xmalloc(FRAME_MAX);
-    memcpy(s->input, data, len);
-    s->input_len = len;
-    s->input_at = 0;
+    if (++c->queued > STDIN_WINDOW) {
+        drop(s, c);
+        return;
+    }
+    s->input = xrealloc(s->input, s->input_len + len + 1);
+    memcpy(s->input + s->input_len, data, len);
+    s->input_len += len;
     session_write_input(s);
 }
 
 static void take_stdin_end(struct session *s, struct client *c, const char *data, size_t len)
 {
-    fd_close(take_fd(&s->in));
+    if (s->input_len)
+        s->input_end = true;
+    else
+        fd_close(take_fd(&s->in));
 }
 
 static void take_resize(struct session *s, struct client *c, const char *data, size_t len)

@@ -156,7 +156,7 @@ void session_reset(struct session *s)
     int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fd_close(take_fd(fds[i]));
-    s->input_len = s->input_at = 0;
+    session_drop_input(s);
     s->deadline = 0;
 }
 
@@ -328,7 +328,7 @@ static void fill_poll(const struct session *s, struct pollfd *p, bool ended)
     p[P_IN] = (struct pollfd){s->input_len ? s->in : -1, POLLOUT, 0};
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         const struct client *c = &s->clients[i];
-        p[P_CLIENTS + i] = (struct pollfd){c->sock, (s->input_len ? 0 : POLLIN) | (c->pending_len ? POLLOUT : 0), 0};
+        p[P_CLIENTS + i] = (struct pollfd){c->sock, POLLIN | (client_waits(c) ? POLLOUT : 0), 0};
     }
     for (size_t i = 0; i < SOURCES_MAX; i++)
         p[P_SOURCES + i] = (struct pollfd){s->sources[i].fd, POLLIN, 0};
@@ -352,9 +352,9 @@ static void serve_clients(struct session *s, const struct pollfd *p)
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *c = &s->clients[i];
         short got = p[i].revents;
-        if (c->sock >= 0 && p[i].fd == c->sock && (got & POLLOUT) && c->pending_len)
+        if (c->sock >= 0 && p[i].fd == c->sock && (got & POLLOUT) && client_waits(c))
             client_flush(s, c);
-        if (c->sock >= 0 && p[i].fd == c->sock && (got & (POLLIN | POLLHUP | POLLERR)) && !s->input_len)
+        if (c->sock >= 0 && p[i].fd == c->sock && (got & (POLLIN | POLLHUP | POLLERR)))
             client_receive(s, c);
     }
 }

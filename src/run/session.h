@@ -23,6 +23,8 @@ enum { CLIENTS_MAX = 16, TIMERS_MAX = 4, SOURCES_MAX = 4 };
 struct client {
     int sock;   /* -1: free place */
     bool owner; /* the container dies with it (attached run) */
+    int queued; /* frames of its input that wait for the command */
+    int taken;  /* and that were taken, but it could not be told yet */
     /* a frame that it could not take yet; all output waits for it */
     enum frame pending_type;
     size_t pending_len;
@@ -66,9 +68,11 @@ struct session {
     bool stop_asked;        /* the end was wanted: no restart */
     int64_t deadline;       /* monotonic ms at which SIGKILL follows, 0: none */
 
-    /* input that the command could not take yet; the clients' frames wait for it */
+    /* Input that the command could not take yet: a window of each client, so that what else a client says, such as a signal or that it is gone, is
+     * never stuck behind what the command does not read. */
     size_t input_len, input_at;
-    char *input;            /* FRAME_MAX bytes */
+    char *input;
+    bool input_end; /* and then comes the end */
 };
 
 void session_init(struct session *s);
@@ -92,8 +96,9 @@ void session_source(struct session *s, int fd, void (*ready)(struct session *s, 
 /* A graceful stop: the stop signal, then after timeout seconds SIGKILL. */
 void session_stop(struct session *s, int64_t timeout);
 
-/* Moves what a client sent on to the command (session-client.c). */
+/* Moves what clients sent on to the command, or forgets it (session-client.c). */
 void session_write_input(struct session *s);
+void session_drop_input(struct session *s);
 
 /* session-client.c */
 void client_add(struct session *s, int sock, bool owner); /* takes sock */
@@ -103,6 +108,7 @@ void clients_send(struct session *s, enum frame type, const void *data, size_t l
 /* The last frame. */
 void clients_finish(struct session *s, int code);
 bool clients_stalled(const struct session *s);
+bool client_waits(const struct client *c); /* is there something for client_flush? */
 void client_flush(struct session *s, struct client *c);
 /* Takes one frame of a client. */
 void client_receive(struct session *s, struct client *c);
