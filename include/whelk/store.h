@@ -25,6 +25,9 @@ void store_close(struct store *s);
 int store_hold(const struct store *s, int *ret_fd);
 /* The runtime directory ($XDG_RUNTIME_DIR/whelk, /run/whelk, else a private one under /tmp whose owner, mode and boot id are checked). */
 int store_run_dir(struct store *s, int *ret_fd);
+/* For root: gives the store of another user the ids that /etc/subuid and /etc/subgid give him now: every owner in its trees moves from the
+ * marker's map to the new one. Nothing of it may run. *ret_changed: false if the map is the same. */
+int store_shift(const char *root, bool *ret_changed);
 /* Runs fn(arg) in a worker that is root in the store's user namespace. */
 int store_run(const struct store *s, int (*fn)(void *arg), void *arg);
 /* Moves dirfd/name to tmp/trash-<id> and removes it from there, with the store's ids if need be. */

@@ -24,6 +24,8 @@ bool idmap_single(const struct idmap *m);
 /* The map that this user may have: root none; else 0 -> own id and 1.. -> the ranges of /etc/subuid and /etc/subgid (if both are
  * there and newuidmap is installed), else single. */
 int idmap_for_user(struct idmap *ret);
+/* The same for another user by ids (root asks). */
+int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret);
 /* Is id (as seen inside) mapped? */
 bool idmap_has_uid(const struct idmap *m, uint32_t uid);
 bool idmap_has_gid(const struct idmap *m, uint32_t gid);

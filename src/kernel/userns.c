@@ -65,11 +65,11 @@ static void add_subid_line(char *line, const char *user, const char *uid, struct
 }
 
 /* Extends r (which maps 0 already) by the user's ranges in /etc/subuid or /etc/subgid. */
-static void add_subids(const char *file, const char *user, struct id_range *r, unsigned *n)
+static void add_subids(const char *file, const char *user, uid_t id, struct id_range *r, unsigned *n)
 {
     auto_free char *text = NULL;
     char uid[16];
-    snprintf(uid, sizeof uid, "%u", (unsigned)geteuid());
+    snprintf(uid, sizeof uid, "%u", (unsigned)id);
     if (file_read(AT_FDCWD, file, 4 << 20, &text, NULL) < 0)
         return;
     auto_strv char **lines = strv_split(text, "\n");
@@ -90,22 +90,27 @@ static bool have_map_helpers(void)
     return false;
 }
 
-int idmap_for_user(struct idmap *ret)
+int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret)
 {
     *ret = (struct idmap){0};
-    if (geteuid() == 0)
+    if (uid == 0)
         return 0;
-    struct idmap m = {.uid = {{0, geteuid(), 1}}, .gid = {{0, getegid(), 1}}, .n_uid = 1, .n_gid = 1};
-    const struct passwd *pw = getpwuid(geteuid());
+    struct idmap m = {.uid = {{0, uid, 1}}, .gid = {{0, gid, 1}}, .n_uid = 1, .n_gid = 1};
+    const struct passwd *pw = getpwuid(uid);
     const char *user = pw ? pw->pw_name : "";
     if (have_map_helpers()) {
-        add_subids("/etc/subuid", user, m.uid, &m.n_uid);
-        add_subids("/etc/subgid", user, m.gid, &m.n_gid);
+        add_subids("/etc/subuid", user, uid, m.uid, &m.n_uid);
+        add_subids("/etc/subgid", user, uid, m.gid, &m.n_gid);
     }
     if (m.n_uid == 1 || m.n_gid == 1)
         m.n_uid = m.n_gid = 1;
     *ret = m;
     return 0;
+}
+
+int idmap_for_user(struct idmap *ret)
+{
+    return idmap_for_ids(geteuid(), getegid(), ret);
 }
 
 /* Why the kernel may have refused, in words that help. */
@@ -196,8 +201,8 @@ int userns_write_maps(pid_t pid, const struct idmap *m)
         rg = helper_wait(&g);
     r = r < 0 ? r : rg;
     if (r < 0)
-        return err_wrap(r, "cannot map the store's ids (was the range in /etc/subuid or /etc/subgid changed? The store's map is in "
-                           "whelk-store.json)");
+        return err_wrap(r, "cannot map the store's ids (were the ranges in /etc/subuid or /etc/subgid changed? Put them back, or shift the "
+                           "store as root: whelk --root STORE system migrate)");
     return 0;
 }
 
