@@ -12,13 +12,22 @@
 #include "whelk/tty.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+
+/* One without a name. */
+static bool is_pipe(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+}
 
 int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
 {
@@ -31,9 +40,9 @@ int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
         return err_set(-EISDIR, "standard input is a directory; a container may not have it");
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
         return 0; /* /dev/null: the container has its own */
-    /* Only what leads nowhere else is handed in: a file could be opened again for writing, a directory walked out of (RUNTIME,
-     * processes 4). */
-    if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+    /* Only what leads nowhere else is handed in: a file could be opened again for writing, a directory walked out of, a named pipe given to
+     * somebody (RUNTIME, processes 4). */
+    if (is_pipe(STDIN_FILENO) || S_ISSOCK(st.st_mode)) {
         *ret_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
         return *ret_fd < 0 ? err_sys("cannot use standard input") : 0;
     }
