@@ -106,5 +106,6 @@ int main(int argc, char *argv[])
 {
     fd_sanitize_std();
     catch_sigpipe();
+    signal(SIGCHLD, SIG_DFL); /* a caller that ignores it would have our children reaped before we ask */
     return cmd_finish(argc > 0 ? run_main(argc - 1, argv + 1) : run_main(0, argv));
 }
