@@ -27,6 +27,7 @@
 static int leave_caller(struct launch *l)
 {
     setsid();
+    (void)!chdir("/"); /* else what is mounted there stays busy */
     int dir = dir_open(l->ctr_fd, ".");
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dir < 0 || null < 0)
