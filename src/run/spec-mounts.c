@@ -105,6 +105,19 @@ static int unknown_option(const struct mount_ask *a, unsigned kind, const char *
                    str_eq(a->flag, "-v") ? "read as HOST:CONTAINER:OPTIONS, " : "", option, known.data);
 }
 
+/* What the kernel would refuse only when the container starts: mode is octal, sizes and counts may end in k, m, g, a size in %. */
+static int check_number(const struct mount_ask *a, const char *option)
+{
+    const char *value = strchr(option, '=') + 1;
+    bool size = str_after(option, "size=") != NULL;
+    const char *units = size ? "kKmMgG%" : str_after(option, "nr_inodes=") ? "kKmMgG" : "";
+    size_t digits = strspn(value, str_after(option, "mode=") ? "01234567" : "0123456789");
+    const char *rest = value + digits;
+    if (digits && (!*rest || (strchr(units, *rest) && !rest[1])))
+        return 0;
+    return err_set(-EINVAL, "%s %s: \"%s\" is no number that %.*s takes", a->flag, a->spec, value, (int)strcspn(option, "="), option);
+}
+
 static int check_options(const struct mount_ask *a, unsigned kind)
 {
     const char *seen[COPY + 1] = {0};
@@ -112,6 +125,9 @@ static int check_options(const struct mount_ask *a, unsigned kind)
         const struct mount_option *o = find_option(option, kind);
         if (!o)
             return unknown_option(a, kind, option);
+        int r = o->value ? check_number(a, option) : 0;
+        if (r < 0)
+            return r;
         if (o->group == LABEL && access("/sys/fs/selinux/enforce", F_OK) == 0)
             return err_set(-EOPNOTSUPP, "%s %s: this version does not relabel for SELinux", a->flag, a->spec);
         if (o->group != ANY && seen[o->group] && !str_eq(seen[o->group], option))
