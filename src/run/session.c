@@ -176,15 +176,17 @@ static void give_raw(struct session *s, const char *data, size_t len)
         s->raw_out = -1;
 }
 
-/* Moves what is there; false when the stream is at its end (or, ended: holds nothing more). */
-static bool move_output(struct session *s, int fd, int stream, bool ended)
+/* Moves what is there, at most *rest; false when the stream is at its end, or nothing is left of *rest. */
+static bool move_output(struct session *s, int fd, int stream, size_t *rest)
 {
     char buf[FRAME_MAX];
-    ssize_t n = read(fd, buf, sizeof buf);
+    ssize_t n = *rest ? read(fd, buf, MIN(sizeof buf, *rest)) : 0;
     if (n < 0 && errno == EINTR)
         return true;
     if (n <= 0)
-        return n < 0 && errno == EAGAIN && !ended;
+        return n < 0 && errno == EAGAIN && *rest == SIZE_MAX;
+    if (*rest != SIZE_MAX)
+        *rest -= (size_t)n;
     give_raw(s, buf, (size_t)n);
     if (s->log)
         log_add(s->log, stream, buf, (size_t)n);
@@ -334,15 +336,28 @@ static void fill_poll(const struct session *s, struct pollfd *p, bool ended)
         p[P_SOURCES + i] = (struct pollfd){s->sources[i].fd, POLLIN, 0};
 }
 
+/* The command has ended: what its streams hold now is still its output. What others write from here on, who got hold of its ends, is not: they could
+ * write for ever. A terminal does not tell all that it holds, which is less than PTY_REST. */
+static void mark_rest(struct session *s)
+{
+    enum { PTY_REST = 1 << 20 };
+    for (size_t i = 0; i < ARRAY_LEN(s->out); i++) {
+        int n = 0;
+        s->rest[i] = s->out[i] >= 0 && ioctl(s->out[i], FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+    }
+    s->rest[2] = PTY_REST;
+}
+
 static void serve_output(struct session *s, const struct pollfd *p, bool ended)
 {
     static const int streams[] = {1, 2, 1};
     int *fds[] = {&s->out[0], &s->out[1], &s->master};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        size_t all = SIZE_MAX;
         bool ready = p[P_OUT + i].revents & (POLLIN | POLLHUP | POLLERR);
         if (*fds[i] < 0 || clients_stalled(s) || (!ready && !ended))
             continue;
-        if (!move_output(s, *fds[i], streams[i], ended))
+        if (!move_output(s, *fds[i], streams[i], ended ? &s->rest[i] : &all))
             fd_close(take_fd(fds[i]));
     }
 }
@@ -391,6 +406,7 @@ int session_loop(struct session *s)
         if (p[P_END].revents) {
             status = proc_reap(s->pid);
             ended = true;
+            mark_rest(s);
         }
     }
     session_reset(s);

@@ -52,6 +52,7 @@ struct session {
     int out[2];  /* read ends of stdout and stderr; -1 with a tty or when at their end */
     int master;  /* the pty, or -1 */
     int in;      /* write end of a relayed stdin, or -1 */
+    size_t rest[3]; /* of stdout, stderr and pty: what is still to be read when the command has ended */
     int signals; /* signalfd, or -1 */
     int raw_out; /* output is written here as it is (build steps, health checks), or -1 */
     size_t raw_max; /* at most so many bytes of it; 0: all */
