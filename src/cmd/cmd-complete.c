@@ -87,12 +87,27 @@ static void complete_command(const struct cmd *c, int n, char *const words[], co
         offer_values(c->complete, c->words, begun, "");
 }
 
+/* The names to offer are those of the store that the line is about. */
+static void take_root(int n, char *const words[])
+{
+    for (int i = 0; i < n; i++) {
+        const char *root = str_after(words[i], "--root=");
+        if (!root && str_eq(words[i], "--root") && i + 1 < n)
+            root = words[++i];
+        if (!root)
+            continue;
+        free(globals.root);
+        globals.root = xstrdup(root);
+    }
+}
+
 static int run(void *opts, char **args)
 {
     int n = (int)strv_len(args);
     const char *begun = n ? args[--n] : "";
     struct opt_state st;
     opt_scan(global_opts, n, args, true, &st);
+    take_root(st.first_arg, args);
     char *const *words = args + st.first_arg;
     int used = 0;
     n -= st.first_arg;
