@@ -120,7 +120,7 @@ const struct cmd cmd_images = {
     .summary = "list images",
     .description = "Lists the images of the store, newest first, with a row for each name that an image has. SIZE is what the image's layers "
                    "hold unpacked; layers that images share are stored once.",
-    .examples = "whelk images\nwhelk rmi $(whelk images -q)",
+    .examples = "whelk images\nwhelk images -q --no-trunc\nwhelk rmi $(whelk images -q)",
     .opts = images_table,
     .opts_size = sizeof(struct images_opts),
     .max_args = 0,

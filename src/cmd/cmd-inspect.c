@@ -28,7 +28,7 @@ const struct cmd cmd_inspect = {
     .summary = "show all about containers and images as JSON",
     .description = "Prints a JSON array with an object for each container or image in docker's shape, containers first. What is not found is told on standard "
                    "error; the rest is printed all the same.",
-    .examples = "whelk inspect web\nwhelk inspect --type image web | jq '.[0].Config.Env'",
+    .examples = "whelk inspect web\nwhelk inspect web | jq '.[0].State'\nwhelk inspect --type image web | jq '.[0].Config.Env'",
     .opts = inspect_table,
     .opts_size = sizeof(struct inspect_opts),
     .min_args = 1,
