@@ -59,6 +59,58 @@ offers() {
     [ -z "$(offers version "")" ]
 }
 
+@test "__complete: names of containers and images (C-153)" {
+    base_image
+    whelk create --name made base true >/dev/null
+    whelk run -d --name runs base sleep 300 >/dev/null
+    [ "$(offers inspect ma)" = "made " ]
+    [ "$(offers logs "")" = "made runs " ] || [ "$(offers logs "")" = "runs made " ]
+    [ "$(offers exec "")" = "runs " ]
+    [ "$(offers stop r)" = "runs " ]
+    [ "$(offers rmi ba)" = "base:latest " ]
+    [ "$(offers run --rm local)" = "localhost/base:latest " ]
+    [ "$(offers run base "")" = "" ]
+    [ "$(offers run --name x ba)" = "base:latest " ]
+    [[ " $(offers inspect "")" == *" made "* && " $(offers inspect "")" == *" base:latest "* ]]
+    [ "$(offers image inspect m)" = "" ]
+    [ "$(offers container inspect base)" = "" ]
+    [ "$(offers tag base:)" = "base:latest " ]
+    whelk rm -af >/dev/null
+    [ -z "$(offers logs "")" ]
+}
+
+@test "__complete: what options take, and files" {
+    [ "$(offers inspect --type "")" = "container image all " ] || [[ "$(offers inspect --type "")" == *"container"*"image"* ]]
+    [ "$(offers kill --signal SIGTE)" = "SIGTERM " ]
+    [ "$(offers kill -s TE)" = "TERM " ]
+    [ "$(offers run --cap-add NET_B)" = "NET_BIND_SERVICE NET_BROADCAST " ]
+    [ "$(offers run --cap-drop=CAP_CHO)" = "--cap-drop=CAP_CHOWN " ]
+    [ "$(offers import "")" = ":file " ]
+    [ "$(offers unshare "")" = ":file " ]
+    [ "$(offers ps --no)" = "--no-trunc " ] || [[ " $(offers ps --no)" == *" --no-trunc "* ]]
+    [ "$(offers image l)" = "ls list " ] || [[ " $(offers image l)" == *" ls "* ]]
+}
+
+@test "__complete of names is quiet where there is no store (C-153)" {
+    run --separate-stderr whelk --root /proc/nosuch __complete rmi ""
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+    run --separate-stderr whelk __complete --root /proc/nosuch rmi ""
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+}
+
+@test "__complete: names of the store that the line names" {
+    base_image
+    other=$BATS_TEST_TMPDIR/other
+    "$WHELK_TOOLS/hostile-tar" 0 file x | whelk --root "$other" import - elsewhere >/dev/null
+    for words in "--root $other" "--root=$other" "--debug --root $other"; do
+        [ "$(offers $words rmi "")" = "localhost/elsewhere:latest elsewhere:latest " ]
+    done
+    [[ "$(offers rmi "")" == *base:latest* ]]
+    [[ "$(offers rmi "")" != *elsewhere* ]]
+}
+
 @test "__complete never fails" {
     for words in "" "--" "-" "--log-level" "--=x" "--nope=x" "-H x y" "image" "context x"; do
         run --separate-stderr whelk __complete $words
