@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 
 enum {
+    DEVICE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
     SAFE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
     SAFE_DATA = SAFE | MOUNT_ATTR_NOEXEC,
 };
@@ -103,6 +104,7 @@ static int bind_node(int dev, const char *name, dev_t rdev)
     struct stat st;
     if (r == 0 && (fstat(mnt, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != rdev))
         r = err_set(-ENODEV, "%s on the host is not the device %u:%u", host, major(rdev), minor(rdev));
+    r = r < 0 ? r : mnt_attrs(mnt, DEVICE, 0, false);
     return r < 0 ? r : mnt_attach(mnt, place);
 }
 
@@ -130,7 +132,7 @@ static int bind_all_nodes(int dev)
             (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) || faccessat(dev, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
             continue;
         auto_close int place = openat(dev, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-        if (place < 0 || mnt_clone(AT_FDCWD, host, false, &mnt) < 0 || mnt_attach(mnt, place) < 0)
+        if (place < 0 || mnt_clone(AT_FDCWD, host, false, &mnt) < 0 || mnt_attrs(mnt, DEVICE, 0, false) < 0 || mnt_attach(mnt, place) < 0)
             unlinkat(dev, name, 0);
     }
     err_clear();
@@ -345,6 +347,8 @@ static int mask_one(struct child *k, const char *path, struct mask *mask)
     bool first = r == 0 && S_ISDIR(st.st_mode) && !*attached;
     if (r == 0 && !first)
         r = mnt_clone(S_ISDIR(st.st_mode) ? *empty : k->null_fd, "", false, &mnt);
+    if (r == 0 && !S_ISDIR(st.st_mode))
+        r = mnt_attrs(mnt, DEVICE | MOUNT_ATTR_RDONLY, 0, false);
     if (r == 0)
         r = mnt_attach(first ? *empty : mnt, place);
     *attached = *attached || first;
