@@ -10,6 +10,7 @@
 #include "whelk/err.h"
 #include "whelk/exe.h"
 #include "whelk/fd.h"
+#include "whelk/log.h"
 #include "whelk/proc.h"
 #include "whelk/seccomp.h"
 #include "whelk/tty.h"
@@ -44,6 +45,7 @@ struct middle {
     const struct ctr *c; /* the container with the command, environment and user of this exec */
     struct plan plan;
     struct session session;
+    struct cgroup *group; /* the container's, or NULL */
     int init;
     bool relay_stdin;
     bool inside; /* in the container's user namespace already (the SUPERVISOR is) */
@@ -87,9 +89,29 @@ static void leave_caller(const struct middle *m, int sock)
     (void)!chdir("/");
 }
 
+static struct cgroup *open_group(const struct store *s, const struct ctr *c)
+{
+    struct ctr_live live = {0};
+    struct cgroup *g = NULL;
+    if (ctr_live_load(s, c->id, &live) == 0 && live.cgroup && cgroup_open(live.cgroup, &g) < 0)
+        g = NULL;
+    ctr_live_done(&live);
+    return g;
+}
+
+/* What exec runs counts as the container's (RUNTIME, namespaces and cgroups 6). */
+static void join_group(const struct middle *m)
+{
+    int r = m->group ? cgroup_enter(m->group, getpid()) : 0;
+    if (r < 0)
+        log_warn("the limits of the container do not hold for this command: %s", err_text(r));
+    err_clear();
+}
+
 static void run_middle(struct middle *m, int sock)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    join_group(m);
     leave_caller(m, sock);
     int r = start_middle(m);
     if (r < 0) {
@@ -185,8 +207,10 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
     m.init = init;
     if (r == 0)
         r = plan_exec(s, &m, o);
+    m.group = r == 0 ? open_group(s, c) : NULL;
     if (r == 0)
         r = fork_middle(&m, &sock);
+    cgroup_close(m.group);
     fd_close(m.plan.stdio[0]);
     plan_done(&m.plan);
     if (r == 0)
