@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# whelk wait (CV-07). That no exit is missed: life/supervisor.bats.
+
+load ../lib/common
+load ../lib/container
+
+setup_file() {
+    base_image
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+    whelk rm -af >/dev/null
+    no_containers_left
+}
+
+@test "it prints the status when the container has ended, and succeeds" {
+    local id
+    id=$(whelk run -d --name c base sh -c 'while [ ! -e /end ]; do sleep 0.02; done; exit 7')
+    "$WHELK" wait c >out 3>&- &
+    pid=$!
+    # It waits.
+    sleep 0.2
+    assert_equal "$(cat out)" ""
+    kill -0 "$pid"
+    whelk exec c touch /end
+    wait "$pid"
+    assert_equal "$(cat out)" 7
+    # And again, and by every name.
+    answers 7 wait c
+    answers 7 wait "${id:0:12}"
+    answers 7 container wait "$id"
+}
+
+@test "several are printed in the order in which they were named" {
+    whelk run -d --name a base sh -c 'sleep 0.2; exit 1' >/dev/null
+    whelk run -d --name b base sh -c 'exit 2' >/dev/null
+    whelk run -d --name c base sh -c 'sleep 0.1; exit 3' >/dev/null
+    answers $'1\n2\n3' wait a b c
+}
+
+@test "a container that a signal ended" {
+    whelk run -d --name c base sleep 100 >/dev/null
+    whelk kill c >/dev/null
+    answers 137 wait c
+}
+
+@test "one that removes itself" {
+    whelk run -d --rm --name c base sh -c 'while [ ! -e /end ]; do sleep 0.02; done; exit 9' >/dev/null
+    "$WHELK" wait c >out 3>&- &
+    pid=$!
+    sleep 0.1
+    whelk exec c touch /end
+    wait "$pid"
+    assert_equal "$(cat out)" 9
+    refused 125 "no such container: c" wait c
+}
+
+@test "it can be given up without harm" {
+    whelk run -d --name c base sleep 100 >/dev/null
+    "$WHELK" wait c >out 3>&- &
+    pid=$!
+    sleep 0.1
+    kill -TERM "$pid"
+    status=0
+    wait "$pid" || status=$?
+    assert_equal $status 143
+    assert_equal "$(inspect_field c .State.Running)" true
+}
+
+@test "mistakes" {
+    whelk run -d --name c base sh -c 'exit 4' >/dev/null
+    run_whelk wait nosuch c
+    assert_status 125
+    assert_output 4
+    assert_stderr "Error: no such container: nosuch"
+    refused 125 '"whelk wait" needs at least one CONTAINER argument; see whelk wait --help' wait
+    refused 125 'unknown option "--bogus" for "whelk wait"; see whelk wait --help' wait --bogus c
+}
