@@ -48,7 +48,7 @@ const struct cmd cmd_attach = {
     .summary = "join the streams of a running container",
     .description = "Shows what the first process of a running container writes from now on and, if the container was made with --interactive, passes standard "
                    "input to it. Several can be attached at once. Exits with the container's status when it ends, and with 0 after the detach keys.",
-    .examples = "whelk attach web\nwhelk attach --no-stdin job",
+    .examples = "whelk attach web\nwhelk attach --no-stdin job\nwhelk attach --detach-keys ctrl-x web",
     .opts = attach_table,
     .opts_size = sizeof(struct attach_opts),
     .defaults = defaults,

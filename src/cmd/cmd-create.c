@@ -41,7 +41,7 @@ const struct cmd cmd_create = {
     .args = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
     .summary = "make a container without starting it",
     .description = "Makes a container as run does and prints its id. Everything is checked now; whelk start starts it.",
-    .examples = "id=$(whelk create busybox date)\nwhelk start -a \"$id\"",
+    .examples = "id=$(whelk create busybox date)\nwhelk start -a \"$id\"\nwhelk create --name web -v ./site:/site:ro localhost/web",
     .opts = create_table,
     .opts_size = sizeof(struct create_opts),
     .defaults = defaults,

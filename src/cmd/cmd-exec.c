@@ -40,7 +40,7 @@ const struct cmd cmd_exec = {
     .summary = "run another command in a running container",
     .description = "Runs COMMAND in all namespaces of a running container, with its environment, user and working directory unless told "
                    "otherwise, and exits with the command's status.",
-    .examples = "whelk exec web cat /etc/hosts\nwhelk exec -it web sh",
+    .examples = "whelk exec web cat /etc/hosts\nwhelk exec -it web sh\nwhelk exec -u 0 -w /srv web ls -l",
     .opts = exec_table,
     .opts_size = sizeof(struct exec_opts),
     .stop_at_arg = true,

@@ -64,7 +64,7 @@ const struct cmd cmd_stop = {
     .summary = "stop running containers",
     .description = "Sends the stop signal (TERM unless the image or --stop-signal says otherwise), waits, and sends KILL if the container "
                    "still runs. Several are stopped side by side. One that has ended already is no error.",
-    .examples = "whelk stop web\nwhelk stop -t 2 $(whelk ps -q)",
+    .examples = "whelk stop web\nwhelk stop -t 2 $(whelk ps -q)\nwhelk stop --all",
     .opts = stop_table,
     .opts_size = sizeof(struct stop_opts),
     .defaults = defaults,
