@@ -11,13 +11,13 @@ struct create_opts {
 };
 
 static const struct opt create_table[] = {
-    {"driver", 'd', OPT_STR, OPT(struct create_opts, driver), .arg = "DRIVER", .help = "only local", .def = "local", .complete = COMPLETE_WORDS,
-     .words = "local"},
+    {"driver", 'd', OPT_STR, OPT(struct create_opts, driver), .arg = "DRIVER", .help = "only local", .def = "local",
+     .complete = COMPLETE_WORDS, .words = "local"},
     {"ignore", 0, OPT_BOOL, OPT(struct create_opts, ignore), .help = "say nothing about a volume that exists already"},
     {"label", 'l', OPT_LIST, OPT(struct create_opts, labels), .arg = "KEY=VALUE", .help = "set a label"},
     {"opt", 'o', OPT_LIST, OPT(struct create_opts, options), .arg = "KEY=VALUE",
-     .help = "type=tmpfs, or type=none, o=bind and device=DIR, for what is mounted in place of an own directory", .complete = COMPLETE_WORDS,
-     .words = "type=none type=tmpfs o=bind device="},
+     .help = "type=tmpfs, or type=none, o=bind and device=DIR, for what is mounted in place of an own directory",
+     .complete = COMPLETE_WORDS, .words = "type=none type=tmpfs o=bind device="},
     OPT_END,
 };
 
@@ -78,9 +78,11 @@ const struct cmd cmd_volume_create = {
     .names = "volume create",
     .args = "[OPTIONS] [NAME]",
     .summary = "make a volume",
-    .description = "Makes an empty volume and prints its name, 64 digits if none is given. What the image has where the volume is first mounted is copied into "
+    .description = "Makes an empty volume and prints its name, 64 digits if none is given. What the image has where "
+                   "the volume is first mounted is copied into "
                    "it then. A volume that exists already is left as it is.",
-    .examples = "whelk volume create data\nwhelk volume create --label app=shop db\nwhelk volume create -o type=none -o o=bind -o device=/srv/www www",
+    .examples = "whelk volume create data\nwhelk volume create --label app=shop db\nwhelk volume create -o type=none "
+                "-o o=bind -o device=/srv/www www",
     .opts = create_table,
     .opts_size = sizeof(struct create_opts),
     .max_args = 1,

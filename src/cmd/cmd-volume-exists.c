@@ -18,8 +18,10 @@ const struct cmd cmd_volume_exists = {
     .names = "volume exists",
     .args = "VOLUME",
     .summary = "tell by the exit status whether a volume exists",
-    .description = "Exits with 0 if there is such a volume, with 1 if there is none, and with 125 if that cannot be told. Prints nothing.",
-    .examples = "whelk volume exists data\nwhelk volume exists data || whelk volume create data\nif whelk volume exists old; then whelk volume rm old; fi",
+    .description = "Exits with 0 if there is such a volume, with 1 if there is none, and with 125 if that cannot be "
+                   "told. Prints nothing.",
+    .examples = "whelk volume exists data\nwhelk volume exists data || whelk volume create data\nif whelk volume "
+                "exists old; then whelk volume rm old; fi",
     .min_args = 1,
     .max_args = 1,
     .complete = COMPLETE_VOLUME,

@@ -35,9 +35,11 @@ const struct cmd cmd_volume_import = {
     .names = "volume import",
     .args = "VOLUME [FILE|-]",
     .summary = "put the files of a tar archive into a volume",
-    .description = "Puts the entries of a tar archive, plain or gzip, from FILE or standard input into the volume. Files of the same names are replaced; what "
+    .description = "Puts the entries of a tar archive, plain or gzip, from FILE or standard input into the volume. "
+                   "Files of the same names are replaced; what "
                    "else is in the volume stays.",
-    .examples = "whelk volume import data data.tar\ngunzip <data.tar.gz | whelk volume import data\ntar -C site -c . | whelk volume import www -",
+    .examples = "whelk volume import data data.tar\ngunzip <data.tar.gz | whelk volume import data\ntar -C site -c . | "
+                "whelk volume import www -",
     .min_args = 1,
     .max_args = 2,
     .complete = COMPLETE_VOLUME,

@@ -10,7 +10,8 @@ struct inspect_opts {
 
 static const struct opt inspect_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct inspect_opts, all), .help = "all volumes"},
-    {"format", 'f', OPT_STR, OPT(struct inspect_opts, format), .arg = "TEMPLATE", .help = "print a template for each, as '{{.Mountpoint}}'"},
+    {"format", 'f', OPT_STR, OPT(struct inspect_opts, format), .arg = "TEMPLATE",
+     .help = "print a template for each, as '{{.Mountpoint}}'"},
     OPT_END,
 };
 
@@ -85,9 +86,11 @@ const struct cmd cmd_volume_inspect = {
     .names = "volume inspect",
     .args = "[OPTIONS] VOLUME [VOLUME...]",
     .summary = "show all about volumes as JSON",
-    .description = "Prints a JSON array with an object for each volume. Mountpoint is the directory on the host; its files belong to the ids of the store, so a "
+    .description = "Prints a JSON array with an object for each volume. Mountpoint is the directory on the host; its "
+                   "files belong to the ids of the store, so a "
                    "user looks at them inside of whelk unshare.",
-    .examples = "whelk volume inspect data\nwhelk volume inspect -f '{{.Mountpoint}}' data\nwhelk unshare ls $(whelk volume inspect -f '{{.Mountpoint}}' data)",
+    .examples = "whelk volume inspect data\nwhelk volume inspect -f '{{.Mountpoint}}' data\nwhelk unshare ls $(whelk "
+                "volume inspect -f '{{.Mountpoint}}' data)",
     .opts = inspect_table,
     .opts_size = sizeof(struct inspect_opts),
     .max_args = -1,

@@ -11,19 +11,31 @@ struct ls_opts {
 
 static const struct opt ls_table[] = {
     {"filter", 'f', OPT_LIST, OPT(struct ls_opts, filters), .arg = "KEY=VALUE",
-     .help = "only volumes that match: anonymous, dangling, driver, label, label!, name, opt, scope, since, until", .complete = COMPLETE_WORDS,
-     .words = "anonymous= dangling= driver= label= name= opt= scope= since= until="},
-    {"format", 0, OPT_STR, OPT(struct ls_opts, format), .arg = "TEMPLATE", .help = "json, or a template for each volume, as '{{.Name}}'"},
+     .help = "only volumes that match: anonymous, dangling, driver, label, label!, name, opt, scope, since, until",
+     .complete = COMPLETE_WORDS, .words = "anonymous= dangling= driver= label= name= opt= scope= since= until="},
+    {"format", 0, OPT_STR, OPT(struct ls_opts, format), .arg = "TEMPLATE",
+     .help = "json, or a template for each volume, as '{{.Name}}'"},
     {"noheading", 'n', OPT_BOOL, OPT(struct ls_opts, noheading), .help = "leave out the header line"},
     {"quiet", 'q', OPT_BOOL, OPT(struct ls_opts, quiet), .help = "only names"},
     OPT_END,
 };
 
 static const struct template_column columns[] = {
-    {"Driver", "DRIVER", true},        {"Name", "VOLUME NAME", true},    {"Mountpoint", "MOUNTPOINT", false}, {"Scope", "SCOPE", false},
-    {"Labels", "LABELS", false},       {"Links", "LINKS", false},        {"Size", "SIZE", false},             {"CreatedAt", "CREATED AT", false},
-    {"Anonymous", "ANONYMOUS", false}, {"Options", "OPTIONS", false},    {"Status", "STATUS", false},         {"Group", "GROUP", false},
-    {"Availability", "AVAILABILITY", false}, {"MountCount", "MOUNT COUNT", false}, {"NeedsCopyUp", "NEEDS COPY UP", false},
+    {"Driver", "DRIVER", true},
+    {"Name", "VOLUME NAME", true},
+    {"Mountpoint", "MOUNTPOINT", false},
+    {"Scope", "SCOPE", false},
+    {"Labels", "LABELS", false},
+    {"Links", "LINKS", false},
+    {"Size", "SIZE", false},
+    {"CreatedAt", "CREATED AT", false},
+    {"Anonymous", "ANONYMOUS", false},
+    {"Options", "OPTIONS", false},
+    {"Status", "STATUS", false},
+    {"Group", "GROUP", false},
+    {"Availability", "AVAILABILITY", false},
+    {"MountCount", "MOUNT COUNT", false},
+    {"NeedsCopyUp", "NEEDS COPY UP", false},
 };
 
 /* docker's row: labels are one text there, and sizes are not measured. */
@@ -72,7 +84,8 @@ const struct cmd cmd_volume_ls = {
     .args = "[OPTIONS]",
     .summary = "list volumes",
     .description = "Lists the volumes of the store by name.",
-    .examples = "whelk volume ls\nwhelk volume ls -q -f dangling=true\nwhelk volume ls --format '{{.Name}} {{.Mountpoint}}'",
+    .examples =
+        "whelk volume ls\nwhelk volume ls -q -f dangling=true\nwhelk volume ls --format '{{.Name}} {{.Mountpoint}}'",
     .opts = ls_table,
     .opts_size = sizeof(struct ls_opts),
     .max_args = 0,

@@ -91,7 +91,8 @@ const struct cmd cmd_volume_prune = {
     .names = "volume prune",
     .args = "[OPTIONS]",
     .summary = "remove volumes that no container has",
-    .description = "Removes the anonymous volumes, with --all every volume, that no container has, and prints their names and what that freed. Asks first; where "
+    .description = "Removes the anonymous volumes, with --all every volume, that no container has, and prints their "
+                   "names and what that freed. Asks first; where "
                    "nobody can be asked, --force is needed.",
     .examples = "whelk volume prune\nwhelk volume prune -f --filter until=24h\nwhelk volume prune --all --dry-run",
     .opts = prune_table,

@@ -68,7 +68,9 @@ static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
     auto_strv char **names = NULL;
-    int r = x.opts->time < -1 ? err_set(-EINVAL, "--time %lld: give seconds, or -1 to wait for ever", (long long)x.opts->time) : 0;
+    int r = x.opts->time < -1
+                ? err_set(-EINVAL, "--time %lld: give seconds, or -1 to wait for ever", (long long)x.opts->time)
+                : 0;
     if (r == 0)
         r = cmd_store(&x.store);
     if (r < 0)
@@ -82,7 +84,8 @@ const struct cmd cmd_volume_rm = {
     .names = "volume rm;volume remove",
     .args = "[OPTIONS] VOLUME [VOLUME...]",
     .summary = "remove volumes",
-    .description = "Removes volumes with what is in them, and prints each as it was typed. One that a container has, running or not, is refused unless --force is "
+    .description = "Removes volumes with what is in them, and prints each as it was typed. One that a container has, "
+                   "running or not, is refused unless --force is "
                    "given.",
     .examples = "whelk volume rm data\nwhelk volume rm -f data\nwhelk volume rm $(whelk volume ls -q -f dangling=true)",
     .opts = rm_table,

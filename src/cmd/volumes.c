@@ -11,7 +11,8 @@ static int is_true(const char *value)
 {
     if (str_eq(value, "true") || str_eq(value, "1"))
         return 1;
-    return str_eq(value, "false") || str_eq(value, "0") ? 0 : err_set(-EINVAL, "\"%s\" is neither true nor false", value);
+    return str_eq(value, "false") || str_eq(value, "0") ? 0
+                                                        : err_set(-EINVAL, "\"%s\" is neither true nor false", value);
 }
 
 static int equals_bool(bool have, const char *value)
@@ -84,10 +85,18 @@ static int match_since(const void *object, const char *value, void *ctx)
 }
 
 const struct filter_key volume_filters[] = {
-    {"anonymous", match_anonymous, false}, {"dangling", match_dangling, false}, {"driver", match_driver, false},
-    {"label", match_label, true},          {"label!", match_not_label, true},   {"name", match_name, false},
-    {"opt", match_opt, false},             {"scope", match_scope, false},       {"until", match_until, false},
-    {"since", match_since, false},         {"after", match_since, false},       {NULL, NULL, false},
+    {"anonymous", match_anonymous, false},
+    {"dangling", match_dangling, false},
+    {"driver", match_driver, false},
+    {"label", match_label, true},
+    {"label!", match_not_label, true},
+    {"name", match_name, false},
+    {"opt", match_opt, false},
+    {"scope", match_scope, false},
+    {"until", match_until, false},
+    {"since", match_since, false},
+    {"after", match_since, false},
+    {NULL, NULL, false},
 };
 
 /* ---- rows ---- */
@@ -100,7 +109,8 @@ static size_t count(char *const *names, const char *name)
     return n;
 }
 
-static int add_row(const struct store *s, const char *name, char *const *used, char *const *filters, struct volume_rows *rows)
+static int add_row(const struct store *s, const char *name, char *const *used, char *const *filters,
+                   struct volume_rows *rows)
 {
     struct volume_row row = {.links = count(used, name)};
     int r = volume_load(s, name, &row.v);
@@ -166,10 +176,11 @@ json_t *volume_json(const struct store *s, const struct volume *v, size_t links)
     auto_free char *data = volume_data(v->name);
     auto_free char *path = xasprintf("%s/%s", s->path, data), *copied = xasprintf("volumes/%s/copied", v->name);
     bool fresh = faccessat(s->fd, copied, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:i, s:b}", "CreatedAt", time_format(v->created, created), "Driver",
-                     v->driver ? v->driver : "local", "Labels", map_json(v->labels), "Mountpoint", json_from_str(path), "Name",
-                     json_from_str(v->name), "Options", map_json(v->options), "Scope", "local", "Anonymous", v->anonymous, "MountCount",
-                     (int)links, "NeedsCopyUp", fresh);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:i, s:b}", "CreatedAt",
+                     time_format(v->created, created), "Driver", v->driver ? v->driver : "local", "Labels",
+                     map_json(v->labels), "Mountpoint", json_from_str(path), "Name", json_from_str(v->name), "Options",
+                     map_json(v->options), "Scope", "local", "Anonymous", v->anonymous, "MountCount", (int)links,
+                     "NeedsCopyUp", fresh);
 }
 
 int volume_targets(const struct store *s, bool all, char *const *args, char ***ret)

@@ -1,10 +1,11 @@
 /* What is mounted where the user or the image asks for it, and what it takes over from the image at its first use.
  *
- * Copy-up. A volume that never took anything over and is empty gets what the image has at the place. It is copied into filling/ beside data/,
- * which becomes filled/ by one rename when it is whole; then its entries move into data/ by rename, one by one, and at last `copied` is made.
- * Whoever is killed meanwhile leaves filling/ (thrown away by the next one) or filled/ (moved on by the next one). data/ itself stays the
- * same directory throughout, since others may have it mounted; `lock` keeps a second container waiting. The source is
- * the image's own tree: it is never looked for below another mount.
+ * Copy-up. A volume that never took anything over and is empty gets what the image has at the place. It is copied into
+ * filling/ beside data/, which becomes filled/ by one rename when it is whole; then its entries move into data/ by
+ * rename, one by one, and at last `copied` is made. Whoever is killed meanwhile leaves filling/ (thrown away by the
+ * next one) or filled/ (moved on by the next one). data/ itself stays the same directory throughout, since others may
+ * have it mounted; `lock` keeps a second container waiting. The source is the image's own tree: it is never looked for
+ * below another mount.
  *
  * Runs in: CHILD, in its own mount namespace, with the host's tree still there. */
 #include "child.h"
@@ -36,8 +37,9 @@ static const struct attr_option {
     const char *name;
     uint64_t set, clear;
 } attr_options[] = {
-    {"ro", MOUNT_ATTR_RDONLY, 0},     {"rw", 0, MOUNT_ATTR_RDONLY},   {"noexec", MOUNT_ATTR_NOEXEC, 0}, {"exec", 0, MOUNT_ATTR_NOEXEC},
-    {"nosuid", MOUNT_ATTR_NOSUID, 0}, {"suid", 0, MOUNT_ATTR_NOSUID}, {"nodev", MOUNT_ATTR_NODEV, 0},   {"dev", 0, MOUNT_ATTR_NODEV},
+    {"ro", MOUNT_ATTR_RDONLY, 0},   {"rw", 0, MOUNT_ATTR_RDONLY},     {"noexec", MOUNT_ATTR_NOEXEC, 0},
+    {"exec", 0, MOUNT_ATTR_NOEXEC}, {"nosuid", MOUNT_ATTR_NOSUID, 0}, {"suid", 0, MOUNT_ATTR_NOSUID},
+    {"nodev", MOUNT_ATTR_NODEV, 0}, {"dev", 0, MOUNT_ATTR_NODEV},
 };
 
 static uint64_t mount_attrs(const struct ctr_mount *m, uint64_t attrs)
@@ -71,7 +73,8 @@ static int set_propagation(const struct ctr_mount *m, int mnt)
 /* ---- trees of the host and of the store ---- */
 
 /* A detached mount of what fd (O_PATH) is open on; U remembers it for the step that knows the user. */
-static int mount_tree(struct child *k, const struct ctr_mount *m, int fd, bool recursive, int *ret_fd, bool *ret_directory)
+static int mount_tree(struct child *k, const struct ctr_mount *m, int fd, bool recursive, int *ret_fd,
+                      bool *ret_directory)
 {
     struct stat st;
     int r = fstat(fd, &st) < 0 ? err_sys("cannot use %s", m->source) : mnt_clone(fd, "", recursive, ret_fd);
@@ -142,8 +145,8 @@ static int move_filled(int vol, int data)
     if (!dir)
         return -EIO;
     for (struct dirent *e; (e = readdir(dir));)
-        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") && renameat2(filled, e->d_name, data, e->d_name, RENAME_NOREPLACE) < 0 &&
-            errno != EEXIST)
+        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+            renameat2(filled, e->d_name, data, e->d_name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
             return err_sys("cannot move %s into the volume", e->d_name);
     return tree_remove(vol, "filled");
 }
@@ -178,7 +181,8 @@ static int copy_up(struct child *k, const struct ctr_mount *m, int vol, int data
 
 /* ---- volumes ---- */
 
-static int volume_own_data(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd, bool *ret_directory)
+static int volume_own_data(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd,
+                           bool *ret_directory)
 {
     auto_free char *path = xasprintf("volumes/%s", m->source);
     auto_close int vol = dir_open(k->store_fd, path);
@@ -195,7 +199,8 @@ static int volume_own_data(struct child *k, const struct ctr_mount *m, const str
     return mount_tree(k, m, part, false, ret_fd, ret_directory);
 }
 
-static int volume_device(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd, bool *ret_directory)
+static int volume_device(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd,
+                         bool *ret_directory)
 {
     const char *device = strv_env_get(v->options, "device");
     auto_close int fd = open(device ? device : "", O_PATH | O_CLOEXEC);
@@ -218,7 +223,8 @@ static char **tmpfs_words(char *const *options)
     return words;
 }
 
-static int volume_memory(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd, bool *ret_directory)
+static int volume_memory(struct child *k, const struct ctr_mount *m, const struct volume *v, int *ret_fd,
+                         bool *ret_directory)
 {
     const char *o = strv_env_get(v->options, "o");
     auto_strv char **options = strv_split(o ? o : "", ","), **words = tmpfs_words(options);
@@ -306,7 +312,8 @@ int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, 
         return r < 0 ? r : mnt_attrs(*ret_fd, attrs, 0, false);
     }
     strv_add(&lowers, empty);
-    return overlay_mount(k->store_fd, (const char *const *)lowers, (unsigned)strv_len(lowers), NULL, NULL, attrs, ret_fd);
+    return overlay_mount(k->store_fd, (const char *const *)lowers, (unsigned)strv_len(lowers), NULL, NULL, attrs,
+                         ret_fd);
 }
 
 /* ---- U ---- */

@@ -1,5 +1,5 @@
-/* Trees by descriptor: copying one, giving one to somebody. What is read may come from a hostile image: nothing is followed, and only plain
- * files, directories and symbolic links are made.
+/* Trees by descriptor: copying one, giving one to somebody. What is read may come from a hostile image: nothing is
+ * followed, and only plain files, directories and symbolic links are made.
  *
  * Runs in: CHILD, before it enters the root. */
 #include "copy-tree.h"

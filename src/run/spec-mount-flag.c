@@ -33,7 +33,8 @@ static int split_fields(const struct mount_ask *a, char ***ret)
             p += plain;
         }
         if (!p || (*p && *p != ','))
-            return err_set(-EINVAL, "--mount %s: quotes go around a whole field, as in '\"source=/a,b\",target=/c'", a->spec);
+            return err_set(-EINVAL, "--mount %s: quotes go around a whole field, as in '\"source=/a,b\",target=/c'",
+                           a->spec);
         strv_add_take(&fields, buf_take(&field));
         if (!*p)
             break;
@@ -64,7 +65,8 @@ static int set_subpath(struct mount_ask *a, const char *value)
 {
     auto_strv char **parts = strv_split(value, "/");
     if (*value == '/' || strv_has(parts, ".."))
-        return err_set(-EINVAL, "--mount %s: subpath is a path in the volume, without .. and without a slash in front", a->spec);
+        return err_set(-EINVAL, "--mount %s: subpath is a path in the volume, without .. and without a slash in front",
+                       a->spec);
     free(a->subpath);
     a->subpath = *value ? xstrdup(value) : NULL;
     return 0;
@@ -169,12 +171,14 @@ static int unknown_key(const struct mount_ask *a, const char *name, unsigned kin
     for (size_t i = 0; i < ARRAY_LEN(mount_keys); i++)
         if (mount_keys[i].kinds & kind)
             buf_addf(&known, " %.*s", (int)strcspn(mount_keys[i].names, ";"), mount_keys[i].names);
-    return err_set(-EINVAL, "--mount %s: \"%s\" is not known for type=%s; known:%s", a->spec, name, a->type, known.data);
+    return err_set(-EINVAL, "--mount %s: \"%s\" is not known for type=%s; known:%s", a->spec, name, a->type,
+                   known.data);
 }
 
 static int set_bool(struct mount_ask *a, const struct mount_key *key, const char *value)
 {
-    bool yes = !value || str_eq(value, "true") || str_eq(value, "1"), no = value && (str_eq(value, "false") || str_eq(value, "0"));
+    bool yes = !value || str_eq(value, "true") || str_eq(value, "1"),
+         no = value && (str_eq(value, "false") || str_eq(value, "0"));
     if (!yes && !no)
         return err_set(-EINVAL, "--mount %s: \"%s\" is neither true nor false", a->spec, value);
     const char *option = yes ? key->yes : key->no;
@@ -206,7 +210,8 @@ int spec_parse_mount(struct mount_ask *a)
     a->type = xstrdup(type ? type : "volume");
     unsigned kind = kind_bit(a->type);
     if (!kind)
-        return err_set(-EINVAL, "--mount %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image", a->spec, a->type);
+        return err_set(-EINVAL, "--mount %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image",
+                       a->spec, a->type);
     strv_foreach (field, fields)
         r = r < 0 ? r : apply_field(a, field, kind);
     if (r == 0 && str_empty(a->target))

@@ -1,4 +1,5 @@
-/* Mounts of a container: -v, --mount, --tmpfs, --volumes-from, the image's VOLUMEs, and those that --read-only brings. */
+/* Mounts of a container: -v, --mount, --tmpfs, --volumes-from, the image's VOLUMEs, and those that --read-only brings.
+ */
 #include "spec.h"
 
 #include "whelk/err.h"
@@ -30,7 +31,8 @@ char *spec_clean_path(const char *path)
 static int check_target(const struct mount_ask *a)
 {
     if (*a->target != '/')
-        return err_set(-EINVAL, "%s %s: the path in the container, \"%s\", is not absolute", a->flag, a->spec, a->target);
+        return err_set(-EINVAL, "%s %s: the path in the container, \"%s\", is not absolute", a->flag, a->spec,
+                       a->target);
     auto_strv char **parts = strv_split(a->target, "/");
     if (strv_has(parts, ".."))
         return err_set(-EINVAL, "%s %s: the path in the container may not hold ..", a->flag, a->spec);
@@ -89,7 +91,8 @@ static const struct mount_option *find_option(const char *text, unsigned kind)
     size_t len = strcspn(text, "=");
     for (size_t i = 0; i < ARRAY_LEN(mount_options); i++) {
         const struct mount_option *o = &mount_options[i];
-        if ((o->kinds & kind) && strlen(o->name) == len && strncmp(o->name, text, len) == 0 && o->value == (text[len] == '='))
+        if ((o->kinds & kind) && strlen(o->name) == len && strncmp(o->name, text, len) == 0 &&
+            o->value == (text[len] == '='))
             return o;
     }
     return NULL;
@@ -105,7 +108,8 @@ static int unknown_option(const struct mount_ask *a, unsigned kind, const char *
                    str_eq(a->flag, "-v") ? "read as HOST:CONTAINER:OPTIONS, " : "", option, known.data);
 }
 
-/* What the kernel would refuse only when the container starts: mode is octal, sizes and counts may end in k, m, g, a size in %. */
+/* What the kernel would refuse only when the container starts: mode is octal, sizes and counts may end in k, m, g, a
+ * size in %. */
 static int check_number(const struct mount_ask *a, const char *option)
 {
     const char *value = strchr(option, '=') + 1;
@@ -115,7 +119,8 @@ static int check_number(const struct mount_ask *a, const char *option)
     const char *rest = value + digits;
     if (digits && (!*rest || (strchr(units, *rest) && !rest[1])))
         return 0;
-    return err_set(-EINVAL, "%s %s: \"%s\" is no number that %.*s takes", a->flag, a->spec, value, (int)strcspn(option, "="), option);
+    return err_set(-EINVAL, "%s %s: \"%s\" is no number that %.*s takes", a->flag, a->spec, value,
+                   (int)strcspn(option, "="), option);
 }
 
 static int check_options(const struct mount_ask *a, unsigned kind)
@@ -145,7 +150,8 @@ static int find_host_path(const struct store *s, const struct mount_ask *a, stru
         return err_set(-EINVAL, "%s %s: a bind mount needs a source", a->flag, a->spec);
     m->source = realpath(a->source, NULL);
     if (!m->source && errno == ENOENT)
-        return err_set(-ENOENT, "%s %s: %s does not exist on the host; make it first: mkdir -p %s", a->flag, a->spec, a->source, a->source);
+        return err_set(-ENOENT, "%s %s: %s does not exist on the host; make it first: mkdir -p %s", a->flag, a->spec,
+                       a->source, a->source);
     return m->source ? 0 : err_sys("%s %s: cannot use %s", a->flag, a->spec, a->source);
 }
 
@@ -159,8 +165,9 @@ static int name_volume(const struct store *s, const struct mount_ask *a, struct 
         return 0;
     }
     if (name_check("volume", a->source) < 0)
-        return err_set(-EINVAL, "%s %s: \"%s\" is no name of a volume; if a path is meant, write ./%s or an absolute one", a->flag, a->spec,
-                       a->source, a->source);
+        return err_set(-EINVAL,
+                       "%s %s: \"%s\" is no name of a volume; if a path is meant, write ./%s or an absolute one",
+                       a->flag, a->spec, a->source, a->source);
     m->source = xstrdup(a->source);
     return 0;
 }
@@ -205,7 +212,8 @@ static int add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
         if (str_eq(a->type, kinds[i].type))
             kind = &kinds[i];
     if (!kind)
-        return err_set(-EINVAL, "%s %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image", a->flag, a->spec, a->type);
+        return err_set(-EINVAL, "%s %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image", a->flag,
+                       a->spec, a->type);
     struct ctr_mount m = {0};
     int r = check_target(a);
     if (r == 0)
@@ -233,8 +241,10 @@ static int parse_volume(struct mount_ask *a)
     for (char *rest = copy, *f; n < ARRAY_LEN(fields) && (f = strsep(&rest, ":"));)
         fields[n++] = f;
     if (n > 3 || !*fields[0])
-        return err_set(-EINVAL, "-v %s: read as %zu%s fields between colons; write [HOST|NAME:]CONTAINER or HOST:CONTAINER:OPTIONS", a->spec, n,
-                       n > 3 ? " or more" : "");
+        return err_set(
+            -EINVAL,
+            "-v %s: read as %zu%s fields between colons; write [HOST|NAME:]CONTAINER or HOST:CONTAINER:OPTIONS",
+            a->spec, n, n > 3 ? " or more" : "");
     bool path = n > 1 && strchr("/.~", *fields[0]);
     a->type = xstrdup(path ? "bind" : "volume");
     a->source = n > 1 ? xstrdup(fields[0]) : NULL;
@@ -253,14 +263,16 @@ static int parse_tmpfs(struct mount_ask *a)
     return 0;
 }
 
-static int add_flag(const struct store *s, const char *flag, const char *spec, int (*parse)(struct mount_ask *a), struct ctr *c)
+static int add_flag(const struct store *s, const char *flag, const char *spec, int (*parse)(struct mount_ask *a),
+                    struct ctr *c)
 {
     auto_with(mount_ask_done) struct mount_ask a = {.flag = flag, .spec = spec};
     int r = parse(&a);
     return r < 0 ? r : add_mount(s, &a, c);
 }
 
-static int add_flags(const struct store *s, const char *flag, char *const *specs, int (*parse)(struct mount_ask *a), struct ctr *c)
+static int add_flags(const struct store *s, const char *flag, char *const *specs, int (*parse)(struct mount_ask *a),
+                     struct ctr *c)
 {
     int r = 0;
     strv_foreach (spec, specs)
@@ -282,8 +294,12 @@ static struct ctr_mount *mounted_at(const struct ctr *c, const char *target)
 /* A copy of m with the words of --volumes-from in place of its own of the same group. */
 static void copy_mount(const struct ctr_mount *m, char *const *words, struct ctr_mount *ret)
 {
-    *ret = (struct ctr_mount){.type = xstrdup(m->type), .source = xstrdup(m->source), .target = xstrdup(m->target),
-                              .subpath = xstrdup(m->subpath), .layers = strv_copy(m->layers), .anonymous = m->anonymous};
+    *ret = (struct ctr_mount){.type = xstrdup(m->type),
+                              .source = xstrdup(m->source),
+                              .target = xstrdup(m->target),
+                              .subpath = xstrdup(m->subpath),
+                              .layers = strv_copy(m->layers),
+                              .anonymous = m->anonymous};
     bool access = strv_has(words, "ro") || strv_has(words, "rw");
     strv_foreach (option, m->options)
         if (!access || (!str_eq(option, "ro") && !str_eq(option, "rw")))
@@ -335,7 +351,8 @@ static int add_volumes_from(const struct store *s, const char *spec, size_t n_ow
 /* ---- what the image brings ---- */
 
 /* The places come from the image: they are paths in its own tree, and go through the same checks as those of flags. */
-static int add_image_volumes(const struct store *s, const struct run_options *o, const struct image_config *config, struct ctr *c)
+static int add_image_volumes(const struct store *s, const struct run_options *o, const struct image_config *config,
+                             struct ctr *c)
 {
     const char *how = o->image_volume ? o->image_volume : "anonymous";
     bool volume = str_eq(how, "anonymous") || str_eq(how, "bind"), tmpfs = str_eq(how, "tmpfs");
@@ -347,7 +364,9 @@ static int add_image_volumes(const struct store *s, const struct run_options *o,
         auto_free char *clean = spec_clean_path(target);
         if (mounted_at(c, clean))
             continue;
-        auto_with(mount_ask_done) struct mount_ask a = {.flag = "the image's VOLUME", .spec = target, .type = xstrdup(volume ? "volume" : "tmpfs"),
+        auto_with(mount_ask_done) struct mount_ask a = {.flag = "the image's VOLUME",
+                                                        .spec = target,
+                                                        .type = xstrdup(volume ? "volume" : "tmpfs"),
                                                         .target = xstrdup(target)};
         r = add_mount(s, &a, c);
         if (r < 0)
@@ -385,7 +404,8 @@ static int sort_mounts(struct ctr *c)
 }
 
 /* In the order of who wins: the flags, then containers named by --volumes-from, then the image. */
-int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config, struct ctr *c)
+int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config,
+                     struct ctr *c)
 {
     int r = add_flags(s, "-v", o->volumes, parse_volume, c);
     if (r == 0)

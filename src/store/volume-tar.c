@@ -2,12 +2,13 @@
  *
  *     volume --> EXPORT --> out                     in --> FEED --> [INFLATE] --> FILL --> volume
  *
- * EXPORT and FILL are root in the store's user namespace, since files have the ids of containers. FEED only moves bytes. INFLATE and FILL
- * read what may be hostile: INFLATE has two pipes and nothing else, FILL has the volume as its root directory and may do little but file calls
- * (confine.h). A volume may be in use by a container meanwhile: whatever links that makes, FILL stays below its root, and EXPORT opens each name
- * in a directory that it holds.
+ * EXPORT and FILL are root in the store's user namespace, since files have the ids of containers. FEED only moves
+ * bytes. INFLATE and FILL read what may be hostile: INFLATE has two pipes and nothing else, FILL has the volume as its
+ * root directory and may do little but file calls (confine.h). A volume may be in use by a container meanwhile:
+ * whatever links that makes, FILL stays below its root, and EXPORT opens each name in a directory that it holds.
  *
- * Entries that are in the archive replace what has their names, but directories stay; devices and sockets are left out both ways. */
+ * Entries that are in the archive replace what has their names, but directories stay; devices and sockets are left out
+ * both ways. */
 #include "whelk/volume.h"
 
 #include "layer-private.h"
@@ -50,7 +51,8 @@ struct seen {
     char *path;
 };
 
-struct export {
+struct export
+{
     const struct store *store;
     const char *name;
     int out;
@@ -156,9 +158,12 @@ static int export_name(struct export *x, int dir, const char *name, const char *
         kind++;
     if (kind == ARRAY_LEN(types))
         return 0;
-    auto_with(tar_entry_done) struct tar_entry e = {
-        .path = xstrdup(path), .type = types[kind].type, .mode = st.st_mode & 07777, .uid = st.st_uid, .gid = st.st_gid,
-        .mtime = st.st_mtim.tv_sec * NS_PER_SECOND + st.st_mtim.tv_nsec};
+    auto_with(tar_entry_done) struct tar_entry e = {.path = xstrdup(path),
+                                                    .type = types[kind].type,
+                                                    .mode = st.st_mode & 07777,
+                                                    .uid = st.st_uid,
+                                                    .gid = st.st_gid,
+                                                    .mtime = st.st_mtim.tv_sec * NS_PER_SECOND + st.st_mtim.tv_nsec};
     const char *first = st.st_nlink > 1 && e.type == TAR_FILE ? seen_before(x, &st, path) : NULL;
     if (first) {
         e.type = TAR_HARDLINK;
@@ -241,7 +246,8 @@ static int check_owner(const struct fill *f)
     const struct idmap *m = f->map;
     if (idmap_single(m) || idmap_none(m) || (idmap_has_uid(m, f->e->uid) && idmap_has_gid(m, f->e->gid)))
         return 0;
-    auto_free char *what = xasprintf("belongs to %u:%u, which is outside of the ids that this user may use", f->e->uid, f->e->gid);
+    auto_free char *what =
+        xasprintf("belongs to %u:%u, which is outside of the ids that this user may use", f->e->uid, f->e->gid);
     return bad_entry(f, -EPERM, what);
 }
 
@@ -261,7 +267,8 @@ static int set_metadata(const struct fill *f, int fd)
         return entry_errno(f);
     for (size_t i = 0; i < f->e->n_xattrs; i++) {
         const struct tar_xattr *x = &f->e->xattrs[i];
-        if (xattr_wanted(x->name) && fsetxattr(fd, x->name, x->value, x->len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
+        if (xattr_wanted(x->name) && fsetxattr(fd, x->name, x->value, x->len, 0) < 0 && errno != ENOTSUP &&
+            errno != EPERM)
             return entry_errno(f);
     }
     return futimens(fd, entry_times(f, times)) < 0 ? entry_errno(f) : 0;
@@ -382,7 +389,8 @@ static int fill_entry(struct fill *f)
     if (r < 0)
         return r;
     if (!*f->path)
-        return f->e->type == TAR_DIR ? fill_dir(f, f->root, ".") : bad_entry(f, -EBADMSG, "the root directory is not a directory");
+        return f->e->type == TAR_DIR ? fill_dir(f, f->root, ".")
+                                     : bad_entry(f, -EBADMSG, "the root directory is not a directory");
     auto_free char *parent = xstrdup(f->path);
     char *slash = strrchr(parent, '/');
     auto_close int dir = -1;
@@ -543,7 +551,8 @@ static int end_chain(struct link links[3])
 
 int volume_import(const struct store *s, const char *name, int in)
 {
-    struct link links[3] = {{.in = -1, .out = -1, .root = -1}, {.in = -1, .out = -1, .root = -1}, {.in = -1, .out = -1, .root = -1}};
+    struct link links[3] = {
+        {.in = -1, .out = -1, .root = -1}, {.in = -1, .out = -1, .root = -1}, {.in = -1, .out = -1, .root = -1}};
     auto_free char *path = volume_data(name);
     auto_close int root = openat(s->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)

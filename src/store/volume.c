@@ -4,6 +4,7 @@
 #include "store-private.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/lock.h"
 #include "whelk/stage.h"
@@ -15,9 +16,12 @@
 enum { DATA_MODE = 0755, DIR_MODE = 0700 };
 
 static const struct rec_field volume_fields[] = {
-    REC_FIELD(struct volume, STR, name, "name"),       REC_FIELD(struct volume, STR, driver, "driver"),
-    REC_FIELD(struct volume, MAP, labels, "labels"),   REC_FIELD(struct volume, MAP, options, "options"),
-    REC_FIELD(struct volume, TIME, created, "created"), REC_FIELD(struct volume, BOOL, anonymous, "anonymous"),
+    REC_FIELD(struct volume, STR, name, "name"),
+    REC_FIELD(struct volume, STR, driver, "driver"),
+    REC_FIELD(struct volume, MAP, labels, "labels"),
+    REC_FIELD(struct volume, MAP, options, "options"),
+    REC_FIELD(struct volume, TIME, created, "created"),
+    REC_FIELD(struct volume, BOOL, anonymous, "anonymous"),
     REC_END,
 };
 const struct rec_type volume_rec = {"volume", 1, sizeof(struct volume), volume_fields};
@@ -162,17 +166,22 @@ int volume_usage(const struct store *s, const char *name, uint64_t *ret)
 
 /* ---- making ---- */
 
+static void tell(const struct store *s, const char *action, const char *name)
+{
+    char type[] = "volume";
+    event_write(s, &(struct event){.type = type,
+                                   .action = (char *)(uintptr_t)action,
+                                   .id = (char *)(uintptr_t)name,
+                                   .name = (char *)(uintptr_t)name});
+}
+
 static const struct {
     const char *type, *flag; /* flag: a word that o must have, or NULL */
     enum volume_kind kind;
     bool device;
 } kinds[] = {
-    {"", NULL, VOLUME_DATA, false},
-    {"none", "bind", VOLUME_BIND, true},
-    {"none", "rbind", VOLUME_BIND, true},
-    {"bind", NULL, VOLUME_BIND, true},
-    {"", "bind", VOLUME_BIND, true},
-    {"tmpfs", NULL, VOLUME_TMPFS, false},
+    {"", NULL, VOLUME_DATA, false},    {"none", "bind", VOLUME_BIND, true}, {"none", "rbind", VOLUME_BIND, true},
+    {"bind", NULL, VOLUME_BIND, true}, {"", "bind", VOLUME_BIND, true},     {"tmpfs", NULL, VOLUME_TMPFS, false},
 };
 
 static int check_keys(char *const *options)
@@ -185,7 +194,8 @@ static int check_keys(char *const *options)
 
 int volume_check_options(char *const *options, enum volume_kind *ret)
 {
-    const char *type = strv_env_get(options, "type"), *device = strv_env_get(options, "device"), *o = strv_env_get(options, "o");
+    const char *type = strv_env_get(options, "type"), *device = strv_env_get(options, "device"),
+               *o = strv_env_get(options, "o");
     auto_strv char **flags = strv_split(o ? o : "", ",");
     int r = check_keys(options);
     if (r < 0)
@@ -195,7 +205,9 @@ int volume_check_options(char *const *options, enum volume_kind *ret)
         if (str_eq(kinds[i].type, type ? type : "") && (!kinds[i].flag || strv_has(flags, kinds[i].flag)))
             found = i;
     if (found == ARRAY_LEN(kinds))
-        return err_set(-EINVAL, "volumes of type \"%s\" are not known to this version; known: type=tmpfs, and type=none,o=bind with device=DIR",
+        return err_set(-EINVAL,
+                       "volumes of type \"%s\" are not known to this version; known: type=tmpfs, and type=none,o=bind "
+                       "with device=DIR",
                        type ? type : "");
     if (kinds[found].device && (!device || *device != '/'))
         return err_set(-EINVAL, "a volume that binds needs device= with an absolute path");
@@ -232,6 +244,8 @@ int volume_create(const struct store *s, const struct volume *v)
         r = fill(st->fd, v);
     if (r == 0 && renameat(st->fd, "volume", s->fd, path) < 0)
         r = errno == ENOTEMPTY || errno == EEXIST ? -EEXIST : err_sys("cannot publish %s/%s", s->path, path);
+    if (r == 0)
+        tell(s, "create", v->name);
     return r;
 }
 
@@ -307,7 +321,8 @@ void volumes_release(const struct store *s, const struct ctr *c, struct volumes_
 static int in_use(const char *name, char *const *users)
 {
     auto_free char *list = strv_join(users, ", ");
-    return err_set(-EBUSY, "volume %s is in use by %s: remove the container%s first", name, list, strv_len(users) > 1 ? "s" : "");
+    return err_set(-EBUSY, "volume %s is in use by %s: remove the container%s first", name, list,
+                   strv_len(users) > 1 ? "s" : "");
 }
 
 /* Moves it to tmp/<to> when no container has it. */
@@ -323,6 +338,8 @@ static int move_unused(const struct store *s, const char *name, const char *to)
         r = in_use(name, users);
     if (r == 0 && renameat(s->fd, from, s->fd, path) < 0)
         r = err_sys("cannot remove %s/%s", s->path, from);
+    if (r == 0)
+        tell(s, "remove", name);
     return r;
 }
 

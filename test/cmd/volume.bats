@@ -27,6 +27,13 @@ teardown() {
     whelk volume prune -af >/dev/null
 }
 
+no_volumes() {
+    [ -z "$(whelk volume ls -q)" ]
+}
+nothing_in_tmp() {
+    [ -z "$(store_entries tmp)" ]
+}
+
 # --- the commands
 
 @test "create prints the name; without one 64 digits" {
@@ -352,7 +359,7 @@ teardown() {
     whelk wait "$id" >/dev/null 2>&1 || true
     run_whelk run --rm -v /anon base /no/such/program
     assert_status 127
-    wait_for 5 test -z "$(whelk volume ls -q)"
+    wait_for 5 no_volumes
     whelk create --name taken base true >/dev/null
     run_whelk create --name taken -v /anon base true
     assert_status 125
@@ -513,7 +520,7 @@ teardown() {
     run_whelk volume prune -af
     assert_equal "${lines[0]}" data
     refute_output " 0B"
-    wait_for 5 test -z "$(store_entries tmp)"
+    wait_for 5 nothing_in_tmp
     [ -z "$(store_entries volumes)" ]
 }
 
