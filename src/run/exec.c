@@ -19,8 +19,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* The container's init as a pidfd that is checked against the record (H12). */
-static int init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd)
+int run_init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd)
 {
     struct ctr_live live = {0};
     auto_close int supervisor = -1;
@@ -203,7 +202,7 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
 {
     struct middle m = {.c = c, .init = -1};
     auto_close int init = -1, sock = -1;
-    int r = init_pidfd(s, c, &init);
+    int r = run_init_pidfd(s, c, &init);
     m.init = init;
     if (r == 0)
         r = plan_exec(s, &m, o);

@@ -27,6 +27,9 @@ void supervise(struct launch *l) __attribute__((noreturn));
  * makes itself, in its group. */
 uint64_t ctr_ns_flags(const struct ctr *c);
 
+/* The container's first process as a pidfd that is checked against the record (H12). -ESRCH with text. */
+int run_init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd);
+
 /* The relay of an attached STARTER or exec (attach.c). */
 struct attach {
     int sock;         /* frames from and to the session */
