@@ -1,66 +1,69 @@
 /* whelk ps: the table of containers. Only reads; enters no namespace. */
-#include "cmd.h"
+#include "containers.h"
+#include "listing.h"
 
-#include "whelk/columns.h"
-#include "whelk/ctr.h"
+#include "whelk/fd.h"
+#include "whelk/layer.h"
+#include "whelk/platform.h"
 #include "whelk/units.h"
 
 struct ps_opts {
-    bool all, quiet, no_trunc;
+    bool all, latest, no_trunc, noheading, quiet, size;
+    int64_t last;
+    char *format, *sort;
+    char **filters;
 };
 
 static const struct opt ps_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct ps_opts, all), .help = "also those that do not run"},
+    {"filter", 'f', OPT_LIST, OPT(struct ps_opts, filters), .arg = "KEY=VALUE",
+     .help = "only those that match, as status=exited or label=KEY", .complete = COMPLETE_WORDS,
+     .words = "ancestor= before= command= exited= health= id= label= name= network= restart-policy= since= status= "
+              "until= volume="},
+    {"format", 0, OPT_STR, OPT(struct ps_opts, format), .arg = "TEMPLATE",
+     .help = "json, or a template for each container, as '{{.Names}}'"},
+    {"last", 'n', OPT_INT, OPT(struct ps_opts, last), .arg = "N", .help = "the last N that were made, in any state"},
+    {"latest", 'l', OPT_BOOL, OPT(struct ps_opts, latest), .help = "the last one that was made, in any state"},
     {"no-trunc", 0, OPT_BOOL, OPT(struct ps_opts, no_trunc), .help = "show whole ids and commands"},
+    {"noheading", 0, OPT_BOOL, OPT(struct ps_opts, noheading), .help = "leave out the header line"},
     {"quiet", 'q', OPT_BOOL, OPT(struct ps_opts, quiet), .help = "only ids"},
+    {"size", 's', OPT_BOOL, OPT(struct ps_opts, size),
+     .help = "show what they wrote, and what they hold with their image"},
+    {"sort", 0, OPT_STR, OPT(struct ps_opts, sort), .arg = "BY", .help = "order", .def = "created",
+     .complete = COMPLETE_WORDS, .words = "command created id image names runningfor size status"},
     OPT_END,
 };
 
-struct row {
-    struct ctr c;
-    struct ctr_state state;
+/* The default table first; the others are made only for a format. */
+static const struct template_column columns[] = {
+    {"ID", "CONTAINER ID", true},
+    {"Image", "IMAGE", true},
+    {"Command", "COMMAND", true},
+    {"RunningFor", "CREATED", true},
+    {"Status", "STATUS", true},
+    {"Ports", "PORTS", true},
+    {"Names", "NAMES", true},
+    {"Size", "SIZE", false},
+    {"State", "STATE", false},
+    {"CreatedAt", "CREATED AT", false},
+    {"LocalVolumes", "LOCAL VOLUMES", false},
+};
+enum { N_COLUMNS = ARRAY_LEN(columns), SIZE_COLUMN = 7 };
+
+static const struct sort_key sort_keys[] = {
+    {"command", "Command", false}, {"created", "Created", true}, {"id", "ID", false},
+    {"image", "Image", false},     {"names", "Names", false},    {"runningfor", "Created", true},
+    {"size", "SizeRw", false},     {"status", "Status", false},  {NULL, NULL, false},
 };
 
-static int newest_first(const void *a, const void *b)
-{
-    int64_t x = ((const struct row *)a)->c.created, y = ((const struct row *)b)->c.created;
-    return (x < y) - (x > y);
-}
+struct context {
+    const struct store *store;
+    const struct ps_opts *opts;
+    int64_t now;
+    bool full, sizes;
+};
 
-/* A dead --rm container is only waiting to be swept (RUNTIME, life and death 5). */
-static bool shown(const struct row *r, bool all)
-{
-    if (ctr_is_up(&r->state) || r->state.status == CTR_ELSEWHERE)
-        return true;
-    return all && !(r->c.auto_remove && r->state.status == CTR_EXITED);
-}
-
-static int load_rows(const struct store *s, bool all, struct row **ret, size_t *ret_n)
-{
-    auto_strv char **ids = NULL;
-    int r = ctr_list(s, &ids);
-    if (r < 0)
-        return r;
-    struct row *rows = xcalloc(strv_len(ids) + 1, sizeof *rows);
-    size_t n = 0;
-    strv_foreach (id, ids) {
-        struct row row = {0};
-        /* The state first: most are not shown without --all, and a record that went meanwhile is no error. */
-        if (ctr_state(s, id, &row.state) < 0 || (!all && !ctr_is_up(&row.state) && row.state.status != CTR_ELSEWHERE))
-            continue;
-        r = ctr_load(s, id, &row.c);
-        if (r < 0 && r != -ENOENT)
-            log_warn("%s", err_text(r));
-        if (r == 0 && shown(&row, all))
-            rows[n++] = row;
-        else if (r == 0)
-            ctr_done(&row.c);
-    }
-    qsort(rows, n, sizeof *rows, newest_first);
-    *ret = rows;
-    *ret_n = n;
-    return 0;
-}
+/* ---- cells ---- */
 
 /* "sleep 100" in quotes, cut to 20 characters with an ellipsis. Caller frees. */
 static char *command_cell(const struct ctr *c, bool whole)
@@ -71,12 +74,24 @@ static char *command_cell(const struct ctr *c, bool whole)
     return xasprintf("\"%.19s…\"", text);
 }
 
-static char *status_cell(const struct ctr_state *st, int64_t now)
+/* docker's words for what Status says in brackets, with the blank before it. Caller frees. */
+static char *remark(const struct ctr_row *r)
+{
+    if (r->paused)
+        return xstrdup(" (Paused)");
+    if (!r->health)
+        return xstrdup("");
+    return xasprintf(str_eq(r->health, "starting") ? " (health: %s)" : " (%s)", r->health);
+}
+
+static char *status_cell(const struct ctr_row *r, int64_t now)
 {
     char ago[40];
+    const struct ctr_state *st = &r->state;
+    auto_free char *more = remark(r);
     switch (st->status) {
     case CTR_RUNNING:
-        return xasprintf("Up %s", time_ago(now - st->started, ago));
+        return xasprintf("Up %s%s", time_ago(now - st->started, ago), more);
     case CTR_RESTARTING:
         return xasprintf("Restarting (%d) %s ago", st->exit_code, time_ago(now - st->finished, ago));
     case CTR_ELSEWHERE:
@@ -89,48 +104,185 @@ static char *status_cell(const struct ctr_state *st, int64_t now)
     }
 }
 
-static void print_row(struct columns *t, const struct row *r, bool whole, int64_t now)
+/* Names of volumes and sources of binds, each cut to 15 characters. Caller frees. */
+static char *mounts_cell(const struct ctr *c, bool whole)
 {
-    char id[ID_LEN + 1], ago[40];
-    snprintf(id, sizeof id, "%.*s", whole ? ID_LEN : ID_SHORT, r->c.id);
-    auto_free char *command = command_cell(&r->c, whole);
-    auto_free char *created = xasprintf("%s ago", time_ago(now - r->c.created, ago));
-    auto_free char *status = status_cell(&r->state, now);
-    const char *cells[] = {id, r->c.image_ref ? r->c.image_ref : "", command, created, status, "", r->c.name};
-    for (size_t i = 0; i < ARRAY_LEN(cells); i++)
-        columns_cell(t, cells[i]);
+    const struct ctr_mount *m = c->mounts.items;
+    auto_strv char **names = NULL;
+    for (size_t i = 0; i < c->mounts.n; i++) {
+        if (str_empty(m[i].source))
+            continue;
+        if (whole || strlen(m[i].source) <= 15)
+            strv_add(&names, m[i].source);
+        else
+            strv_addf(&names, "%.14s…", m[i].source);
+    }
+    return strv_join(names, ",");
 }
 
-static void print_table(const struct row *rows, size_t n, bool whole)
+static int count_volumes(const struct ctr *c)
 {
-    static const char *const headers[] = {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"};
-    struct columns *t = columns_new(headers, ARRAY_LEN(headers));
-    int64_t now = time_now();
-    for (size_t i = 0; i < n; i++)
-        print_row(t, &rows[i], whole, now);
-    columns_print(t, true, stdout);
-    columns_free(t);
+    const struct ctr_mount *m = c->mounts.items;
+    int n = 0;
+    for (size_t i = 0; i < c->mounts.n; i++)
+        n += str_eq(m[i].type, "volume");
+    return n;
+}
+
+/* ---- rows ---- */
+
+static json_t *text(const char *s)
+{
+    return json_from_str(s ? s : "");
+}
+
+static void add_basic(const struct context *x, const struct ctr_row *r, json_t *o)
+{
+    char ago[40];
+    auto_free char *command = command_cell(&r->c, x->opts->no_trunc), *status = status_cell(r, x->now);
+    auto_free char *id = xstrndup(r->c.id, x->opts->no_trunc ? ID_LEN : ID_SHORT);
+    auto_free char *since = xasprintf("%s ago", time_ago(x->now - r->c.created, ago));
+    json_object_set_new(o, "ID", text(id));
+    json_object_set_new(o, "Image", text(r->c.image_ref));
+    json_object_set_new(o, "Command", text(command));
+    json_object_set_new(o, "RunningFor", text(since));
+    json_object_set_new(o, "Status", text(status));
+    json_object_set_new(o, "Ports", text(""));
+    json_object_set_new(o, "Names", text(r->c.name));
+    json_object_set_new(o, "Created", json_integer(r->c.created / 1000000000));
+}
+
+/* What it wrote, and with its image's layers; what belongs to others inside cannot be counted from here. */
+static void add_sizes(const struct context *x, const struct ctr_row *r, json_t *o)
+{
+    auto_free char *path = xasprintf("containers/%s/upper", r->c.id), *both = NULL;
+    uint64_t wrote = 0, sum;
+    char a[16], b[16];
+    if (x->sizes && tree_usage(x->store->fd, path, &wrote) < 0)
+        wrote = 0;
+    sum = wrote;
+    for (char **key = r->c.layers; x->sizes && key && *key; key++) {
+        struct layer layer = {0};
+        if (layer_load(x->store, *key, &layer) == 0)
+            sum += (uint64_t)layer.size;
+        layer_done(&layer);
+    }
+    both = xasprintf("%s (virtual %s)", size_format(wrote, a), size_format(sum, b));
+    json_object_set_new(o, "Size", text(x->sizes ? both : "0B"));
+    json_object_set_new(o, "SizeRw", json_integer((json_int_t)wrote));
+}
+
+/* docker's further fields. */
+static void add_docker(const struct context *x, const struct ctr_row *r, json_t *o)
+{
+    auto_free char *labels = strv_join(r->c.labels, ","), *mounts = mounts_cell(&r->c, x->opts->no_trunc);
+    auto_free char *created = listing_time(r->c.created), *volumes = xasprintf("%d", count_volumes(&r->c));
+    json_object_set_new(o, "State", text(ctr_row_state(r)));
+    json_object_set_new(o, "CreatedAt", text(created));
+    json_object_set_new(o, "HealthStatus", text(r->health));
+    json_object_set_new(o, "Labels", text(labels));
+    json_object_set_new(o, "LocalVolumes", text(volumes));
+    json_object_set_new(o, "Mounts", text(mounts));
+    json_object_set_new(o, "Networks", text(r->c.network));
+    json_object_set_new(o, "Platform",
+                        json_pack("{s:s, s:s}", "architecture", platform_architecture(), "os", platform_os()));
+}
+
+/* What podman shows besides. */
+static void add_podman(const struct context *x, const struct ctr_row *r, json_t *o)
+{
+    struct ctr_live live = {0};
+    auto_free char *finished = listing_time(r->state.finished);
+    bool up = ctr_is_up(&r->state) && ctr_live_load(x->store, r->c.id, &live) == 0;
+    json_object_set_new(o, "AutoRemove", json_boolean(r->c.auto_remove));
+    json_object_set_new(o, "CIDFile", text(r->c.cid_file));
+    json_object_set_new(o, "CreatedHuman", json_incref(json_object_get(o, "RunningFor")));
+    json_object_set_new(o, "ExitCode", json_integer(r->state.exit_code));
+    json_object_set_new(o, "Exited", json_boolean(r->state.status == CTR_EXITED));
+    json_object_set_new(o, "ExitedAt", r->state.status == CTR_EXITED ? text(finished) : text(""));
+    json_object_set_new(o, "ExposedPorts", json_from_strv(r->c.exposed_ports));
+    json_object_set_new(o, "ImageID", text(r->c.image));
+    json_object_set_new(o, "IsInfra", json_false());
+    json_object_set_new(o, "Pid", json_integer(up ? live.pid : 0));
+    json_object_set_new(o, "Pod", text(""));
+    json_object_set_new(o, "PodName", text(""));
+    json_object_set_new(o, "Restarts", json_integer(up ? live.restarts : 0));
+    json_object_set_new(o, "StartedAt", json_integer(r->state.started / 1000000000));
+    ctr_live_done(&live);
+}
+
+static json_t *rows_json(const struct context *x, const struct ctr_rows *rows)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < rows->n; i++) {
+        json_t *o = json_object();
+        add_basic(x, &rows->items[i], o);
+        if (x->full || x->sizes)
+            add_sizes(x, &rows->items[i], o);
+        if (x->full)
+            add_docker(x, &rows->items[i], o);
+        if (x->full)
+            add_podman(x, &rows->items[i], o);
+        json_array_append_new(array, o);
+    }
+    return array;
+}
+
+/* ---- printing ---- */
+
+static int print(const struct context *x, const struct ctr_rows *rows, const struct sort_key *order)
+{
+    const struct ps_opts *o = x->opts;
+    struct template_column shown[N_COLUMNS];
+    auto_json json_t *array = rows_json(x, rows);
+    memcpy(shown, columns, sizeof shown);
+    shown[SIZE_COLUMN].in_default = o->size;
+    if (order)
+        listing_sort(array, order);
+    return listing_print(o->quiet && listing_is_default(o->format) ? "{{.ID}}" : o->format, shown, N_COLUMNS, array,
+                         !o->noheading);
+}
+
+static int check(const struct ps_opts *o, const struct sort_key **ret_order)
+{
+    if (o->latest && o->last >= 0)
+        return err_set(-EINVAL, "--latest and --last cannot be used together");
+    return o->sort ? listing_find_sort(sort_keys, o->sort, ret_order) : 0;
 }
 
 static int run(void *opts, char **args)
 {
     const struct ps_opts *o = opts;
+    const struct sort_key *order = NULL;
     struct store *s;
-    struct row *rows = NULL;
-    size_t n = 0;
-    int r = cmd_store(&s);
+    struct ctr_rows rows = {0};
+    int64_t last = o->latest ? 1 : o->last;
+    int r = check(o, &order);
     if (r == 0)
-        r = load_rows(s, o->all, &rows, &n);
+        r = cmd_store(&s);
+    if (r == 0)
+        r = ctr_rows_load(s, o->all || last > 0, o->filters, &rows);
     if (r < 0)
         return r;
-    for (size_t i = 0; o->quiet && i < n; i++)
-        printf("%.*s\n", o->no_trunc ? ID_LEN : ID_SHORT, rows[i].c.id);
-    if (!o->quiet)
-        print_table(rows, n, o->no_trunc);
-    for (size_t i = 0; i < n; i++)
-        ctr_done(&rows[i].c);
-    free(rows);
-    return 0;
+    size_t n = rows.n;
+    if (last > 0)
+        rows.n = MIN(n, (size_t)last);
+    bool plain = listing_is_default(o->format);
+    struct context x = {.store = s,
+                        .opts = o,
+                        .now = time_now(),
+                        .full = !plain,
+                        .sizes = o->size || (!plain && strstr(o->format, ".Size")) ||
+                                 (order && str_eq(order->field, "SizeRw"))};
+    r = print(&x, &rows, order);
+    rows.n = n;
+    ctr_rows_done(&rows);
+    return r;
+}
+
+static void defaults(void *opts)
+{
+    ((struct ps_opts *)opts)->last = -1;
 }
 
 const struct cmd cmd_ps = {
@@ -138,9 +290,11 @@ const struct cmd cmd_ps = {
     .args = "[OPTIONS]",
     .summary = "list containers",
     .description = "Lists running containers, newest first; with --all also created and ended ones.",
-    .examples = "whelk ps\nwhelk ps -a\nwhelk rm $(whelk ps -aq)",
+    .examples = "whelk ps\nwhelk ps -a\nwhelk ps -a --filter status=exited --format '{{.Names}}: {{.Status}}'\nwhelk "
+                "rm $(whelk ps -aq)",
     .opts = ps_table,
     .opts_size = sizeof(struct ps_opts),
+    .defaults = defaults,
     .max_args = 0,
     .run = run,
 };
