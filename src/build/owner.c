@@ -2,6 +2,7 @@
 #include "owner.h"
 
 #include "whelk/err.h"
+#include "whelk/passwd.h"
 #include "whelk/str.h"
 
 #include <sys/stat.h>
@@ -119,42 +120,16 @@ mode_t mode_apply(const struct mode_change *change, mode_t mode)
 
 /* ---- owners ---- */
 
-static bool to_id(const char *s, uint32_t *ret)
-{
-    uint64_t v;
-    if (!str_to_u64(s, &v) || v >= UINT32_MAX)
-        return false;
-    *ret = (uint32_t)v;
-    return true;
-}
-
-/* The colon-separated line of text whose field at is key, as a vector with empty fields kept; NULL if there is none. */
-static char **find_line(const char *text, size_t at, const char *key)
-{
-    while (*text) {
-        size_t len = strcspn(text, "\n");
-        auto_free char *line = xstrndup(text, len);
-        auto_strv char **fields = NULL;
-        char *rest = line;
-        for (char *f; (f = strsep(&rest, ":"));)
-            strv_add(&fields, f);
-        if (strv_len(fields) > at && str_eq(fields[at], key))
-            return take_ptr(&fields);
-        text += len + (text[len] == '\n');
-    }
-    return NULL;
-}
-
 /* passwd(5): name, password, uid, gid. */
 static int find_user(const char *passwd, const char *user, uid_t *ret_uid, gid_t *ret_gid)
 {
-    bool number = to_id(user, ret_uid);
+    bool number = passwd_id(user, ret_uid);
     if (number) {
         *ret_gid = *ret_uid;
         return 0;
     }
-    auto_strv char **line = find_line(passwd, 0, user);
-    if (strv_len(line) >= 4 && to_id(line[2], ret_uid) && to_id(line[3], ret_gid))
+    auto_strv char **line = passwd_line(passwd, 0, user);
+    if (strv_len(line) >= 4 && passwd_id(line[2], ret_uid) && passwd_id(line[3], ret_gid))
         return 0;
     auto_free char *shown = str_printable(user);
     return err_set(-ENOENT, "--chown: /etc/passwd of the image that is built has no user \"%s\"; give a number", shown);
@@ -162,10 +137,10 @@ static int find_user(const char *passwd, const char *user, uid_t *ret_uid, gid_t
 
 static int find_group(const char *group, const char *name, gid_t *ret)
 {
-    if (to_id(name, ret))
+    if (passwd_id(name, ret))
         return 0;
-    auto_strv char **line = find_line(group, 0, name);
-    if (strv_len(line) >= 3 && to_id(line[2], ret))
+    auto_strv char **line = passwd_line(group, 0, name);
+    if (strv_len(line) >= 3 && passwd_id(line[2], ret))
         return 0;
     auto_free char *shown = str_printable(name);
     return err_set(-ENOENT, "--chown: /etc/group of the image that is built has no group \"%s\"; give a number", shown);

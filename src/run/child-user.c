@@ -7,10 +7,11 @@
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/mnt.h"
+#include "whelk/passwd.h"
 
 #include <fcntl.h>
 
-enum { PASSWD_MAX = 4 << 20, FIELDS_MAX = 8 };
+enum { PASSWD_MAX = 4 << 20 };
 
 /* The text of a file of the container, "" if it is not a plain file. Files of /proc claim to be empty, and are not asked: to read one, such
  * as kmsg, can have effects, or never end. Caller frees. */
@@ -24,43 +25,17 @@ static char *read_etc(struct child *k, const char *path)
     return buf_take(&text);
 }
 
-/* The colon-separated line of text whose field `index` is key, as a vector (empty fields kept as ""), or NULL. */
-static char **find_line(const char *text, unsigned index, const char *key)
-{
-    while (*text) {
-        size_t len = strcspn(text, "\n");
-        auto_free char *line = xstrndup(text, len);
-        auto_strv char **fields = NULL;
-        char *rest = line;
-        for (char *f; strv_len(fields) < FIELDS_MAX && (f = strsep(&rest, ":"));)
-            strv_add(&fields, f);
-        if (strv_len(fields) > index && str_eq(fields[index], key))
-            return take_ptr(&fields);
-        text += len + (text[len] == '\n');
-    }
-    return NULL;
-}
-
-static bool to_id(const char *s, uint32_t *ret)
-{
-    uint64_t v;
-    if (!str_to_u64(s, &v) || v >= UINT32_MAX)
-        return false;
-    *ret = (uint32_t)v;
-    return true;
-}
-
 /* passwd(5): name, password, uid, gid, comment, home, shell. */
 static int find_passwd(struct child *k, const char *passwd, const char *user)
 {
     uint32_t uid = 0, gid = 0;
-    bool number = to_id(user, &uid);
-    auto_strv char **by_name = find_line(passwd, 0, user);
-    auto_strv char **by_uid = !by_name && number ? find_line(passwd, 2, user) : NULL;
+    bool number = passwd_id(user, &uid);
+    auto_strv char **by_name = passwd_line(passwd, 0, user);
+    auto_strv char **by_uid = !by_name && number ? passwd_line(passwd, 2, user) : NULL;
     char **line = by_name ? by_name : by_uid;
     if (!line && !number)
         return err_set(-ENOENT, "the container's /etc/passwd has no user \"%s\"; use a number or a name that it has", user);
-    if (line && (strv_len(line) < 4 || !to_id(line[2], &uid) || !to_id(line[3], &gid)))
+    if (line && (strv_len(line) < 4 || !passwd_id(line[2], &uid) || !passwd_id(line[3], &gid)))
         return err_set(-EBADMSG, "the container's /etc/passwd has a damaged line for \"%s\"", user);
     k->who.uid = uid;
     k->who.gid = gid;
@@ -70,9 +45,9 @@ static int find_passwd(struct child *k, const char *passwd, const char *user)
 
 static int group_id(const char *groups, const char *group, uint32_t *ret)
 {
-    auto_strv char **line = find_line(groups, 0, group);
+    auto_strv char **line = passwd_line(groups, 0, group);
     const char *number = line && strv_len(line) > 2 ? line[2] : group;
-    if (!to_id(number, ret))
+    if (!passwd_id(number, ret))
         return err_set(-ENOENT, "the container's /etc/group has no group \"%s\"; use a number or a name that it has", group);
     return 0;
 }
@@ -115,7 +90,7 @@ static void find_memberships(struct child *k, const char *text, const char *user
         strsep(&rest, ":");
         const char *gid = strsep(&rest, ":");
         uint32_t id;
-        if (gid && rest && to_id(gid, &id) && list_has(rest, user))
+        if (gid && rest && passwd_id(gid, &id) && list_has(rest, user))
             add_group(k, id);
         text += len + (text[len] == '\n');
     }
@@ -154,7 +129,7 @@ static int check_mapped(struct child *k)
 static char *name_of(const char *passwd, const char *user)
 {
     uint32_t uid;
-    auto_strv char **line = to_id(user, &uid) ? find_line(passwd, 2, user) : NULL;
+    auto_strv char **line = passwd_id(user, &uid) ? passwd_line(passwd, 2, user) : NULL;
     return xstrdup(line ? line[0] : user);
 }
 

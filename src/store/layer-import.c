@@ -17,7 +17,6 @@
 #include "whelk/proc.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
@@ -143,25 +142,6 @@ struct import {
     bool gzip;
 };
 
-static int int_compare(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* Leaves a worker only what it needs; the error pipe of worker_start goes too, so that results come over one of our
- * own. */
-static void close_others(int *keep, size_t n)
-{
-    int from = 0;
-    qsort(keep, n, sizeof(*keep), int_compare);
-    for (size_t i = 0; i < n; i++) {
-        if (keep[i] > from)
-            close_range(from, keep[i] - 1, 0);
-        from = keep[i] + 1;
-    }
-    close_range(from, ~0u, 0);
-}
-
 struct inflate_job {
     int in, out, err;
     uint64_t max;
@@ -170,8 +150,8 @@ struct inflate_job {
 static int inflate_run(void *arg)
 {
     struct inflate_job *job = arg;
-    int keep[] = {job->in, job->out, job->err};
-    close_others(keep, ARRAY_LEN(keep));
+    const int keep[] = {job->in, job->out, job->err};
+    fd_close_except(keep, ARRAY_LEN(keep)); /* the error pipe of worker_start goes too: results come over our own */
     int r = confine_filter();
     worker_finish(job->err, r < 0 ? r : gzip_inflate_fd(job->in, job->out, job->max));
 }
@@ -179,8 +159,8 @@ static int inflate_run(void *arg)
 static int apply_run(void *arg)
 {
     struct import *im = arg;
-    int keep[] = {im->job.in, im->job.dir, im->job.recipe, im->job.facts, im->apply_err};
-    close_others(keep, ARRAY_LEN(keep));
+    const int keep[] = {im->job.in, im->job.dir, im->job.recipe, im->job.facts, im->apply_err};
+    fd_close_except(keep, ARRAY_LEN(keep));
     worker_finish(im->apply_err, layer_apply(&im->job));
 }
 
