@@ -216,7 +216,10 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
         r = await_exec(sock);
     if (r < 0)
         return r;
-    return attach_relay(&(struct attach){.sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
+    r = attach_relay(&(struct attach){.sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
+    if (r == -ECHILD)
+        return err_with_status(err_set(r, "the process that looked after the command was lost; the command was killed with it"), 137);
+    return r;
 }
 
 int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command)
