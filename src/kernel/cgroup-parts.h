@@ -66,6 +66,8 @@ int cgroup_v2_kill(const struct cgroup *g);
 
 /* Asks systemd for a scope with Delegate=yes that holds pid. -errno with text that says why not. */
 int systemd_make_scope(const char *name, pid_t pid);
+/* Asks the caller's manager whether the unit has Delegate=. False also if it cannot be asked. */
+bool systemd_delegates(const char *unit);
 bool systemd_runs(void);
 
 #endif

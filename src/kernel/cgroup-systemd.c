@@ -25,12 +25,18 @@ DL_FUNCTION(sd_bus_call_method);
 DL_FUNCTION(sd_bus_process);
 DL_FUNCTION(sd_bus_wait);
 DL_FUNCTION(sd_bus_message_read);
+DL_FUNCTION(sd_bus_get_property_trivial);
 
 static const struct dl_symbol symbols[] = {
-    DL_SYMBOL(sd_bus_open_user),    DL_SYMBOL(sd_bus_open_system),
-    DL_SYMBOL(sd_bus_match_signal), DL_SYMBOL(sd_bus_call_method),
-    DL_SYMBOL(sd_bus_process),      DL_SYMBOL(sd_bus_wait),
-    DL_SYMBOL(sd_bus_message_read), DL_END,
+    DL_SYMBOL(sd_bus_open_user),
+    DL_SYMBOL(sd_bus_open_system),
+    DL_SYMBOL(sd_bus_match_signal),
+    DL_SYMBOL(sd_bus_call_method),
+    DL_SYMBOL(sd_bus_process),
+    DL_SYMBOL(sd_bus_wait),
+    DL_SYMBOL(sd_bus_message_read),
+    DL_SYMBOL(sd_bus_get_property_trivial),
+    DL_END,
 };
 static struct dl_library library = {"libsystemd.so.0", "libsystemd0", symbols};
 DL_NOTE(libsystemd, "recommended", "control groups made by systemd", "libsystemd.so.0");
@@ -59,15 +65,24 @@ static int job_removed(sd_bus_message *m, void *arg, sd_bus_error *error)
     return 0;
 }
 
-static int connect_bus(struct scope *s)
+static int connect_bus(sd_bus **ret)
 {
-    bool root = geteuid() == 0;
-    int r = root ? dl_sd_bus_open_system(&s->bus) : dl_sd_bus_open_user(&s->bus);
+    int r = dl_need(&library, "a control group of the container's own");
     if (r < 0)
-        return err_set(
-            r, "the D-Bus of systemd's %s manager is not to be had (%s)%s", root ? "system" : "user", strerror(-r),
-            root ? "" : ": log in through ssh or a display manager, or have root run: loginctl enable-linger");
-    r = dl_sd_bus_match_signal(s->bus, NULL, SYSTEMD, OBJECT, MANAGER, "JobRemoved", job_removed, s);
+        return r;
+    bool root = geteuid() == 0;
+    const char *advice =
+        root ? "" : ": log in through ssh or a display manager, or have root run: loginctl enable-linger";
+    r = root ? dl_sd_bus_open_system(ret) : dl_sd_bus_open_user(ret);
+    if (r < 0)
+        return err_set(r, "the D-Bus of systemd's %s manager is not to be had (%s)%s", root ? "system" : "user",
+                       strerror(-r), advice);
+    return 0;
+}
+
+static int listen_to_jobs(struct scope *s)
+{
+    int r = dl_sd_bus_match_signal(s->bus, NULL, SYSTEMD, OBJECT, MANAGER, "JobRemoved", job_removed, s);
     return r < 0 ? err_set(r, "cannot listen to systemd: %s", strerror(-r)) : 0;
 }
 
@@ -104,9 +119,9 @@ static int await_job(struct scope *s)
 static int make_scope(void *arg)
 {
     struct scope *s = arg;
-    int r = dl_need(&library, "a control group of the container's own");
+    int r = connect_bus(&s->bus);
     if (r == 0)
-        r = connect_bus(s);
+        r = listen_to_jobs(s);
     if (r == 0)
         r = ask(s);
     return r < 0 ? r : await_job(s);
@@ -120,11 +135,47 @@ int systemd_make_scope(const char *name, pid_t pid)
     return r < 0 ? r : worker_wait(&w);
 }
 
+/* Properties of a unit are on the interface of its kind. */
+static const char *const kinds[][2] = {{".service", SYSTEMD ".Service"}, {".scope", SYSTEMD ".Scope"}};
+
+static int ask_delegate(void *arg)
+{
+    const char *unit = arg, *path = NULL, *interface = NULL;
+    sd_bus *bus = NULL;
+    sd_bus_message *reply = NULL;
+    int delegate = 0;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_ends(unit, kinds[i][0]))
+            interface = kinds[i][1];
+    int r = interface ? connect_bus(&bus) : -ENOENT;
+    if (r == 0)
+        r = dl_sd_bus_call_method(bus, SYSTEMD, OBJECT, MANAGER, "GetUnit", NULL, &reply, "s", unit);
+    if (r >= 0)
+        r = dl_sd_bus_message_read(reply, "o", &path);
+    if (r >= 0)
+        r = dl_sd_bus_get_property_trivial(bus, SYSTEMD, path, interface, "Delegate", NULL, 'b', &delegate);
+    return r >= 0 && delegate;
+}
+
+bool systemd_delegates(const char *unit)
+{
+    struct worker w;
+    int r = worker_start(ask_delegate, (void *)(uintptr_t)unit, &w);
+    r = r < 0 ? r : worker_wait(&w);
+    err_clear();
+    return r > 0;
+}
+
 #else
 
 int systemd_make_scope(const char *name, pid_t pid)
 {
-    return err_set(-EOPNOTSUPP, "this build cannot ask systemd for a control group (libsystemd)");
+    return err_set(-ENOPKG, "this build cannot ask systemd for a control group (libsystemd)");
+}
+
+bool systemd_delegates(const char *unit)
+{
+    return false;
 }
 
 #endif

@@ -38,16 +38,27 @@ static bool other_owner_above(int dir)
            above.st_uid != own.st_uid;
 }
 
-/* systemd marks what it delegates; before version 251 only root could read the mark, but the owner tells (User= with
- * Delegate=). */
-static bool is_ours(int dir)
+static bool can_write(int dir)
 {
     static const char *const files[] = {".", "cgroup.procs", "cgroup.subtree_control"};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         if (faccessat(dir, files[i], W_OK, AT_EACCESS) < 0)
             return false;
-    return !systemd_runs() || has_mark(dir, "user.delegate") || has_mark(dir, "trusted.delegate") ||
-           other_owner_above(dir);
+    return true;
+}
+
+/* systemd's system manager marks what it delegates, for users to read since version 251; before that the owner tells
+ * (User= with Delegate=). User managers (252, 255) do not mark: they have to be asked, which only pays where they would
+ * be asked for a scope anyway. */
+static bool is_ours(int dir, const char *path, bool ask)
+{
+    if (!can_write(dir))
+        return false;
+    if (!systemd_runs() || has_mark(dir, "user.delegate") || has_mark(dir, "trusted.delegate") ||
+        other_owner_above(dir))
+        return true;
+    const char *unit = strrchr(path, '/');
+    return ask && unit && geteuid() != 0 && systemd_delegates(unit + 1);
 }
 
 static int open_group(const char *path)
@@ -58,7 +69,7 @@ static int open_group(const char *path)
 
 /* The group in which containers of this caller are made, without a slash at its end: its own, or the one above its
  * leaf. */
-static int find_own(char **ret_path, int *ret_fd)
+static int find_own(bool ask, char **ret_path, int *ret_fd)
 {
     auto_free char *own = NULL;
     if (cgroup_path_of(0, "", &own) < 0)
@@ -68,7 +79,7 @@ static int find_own(char **ret_path, int *ret_fd)
     if (str_eq(own, "/"))
         *own = 0;
     auto_close int dir = open_group(own);
-    if (dir < 0 || !is_ours(dir))
+    if (dir < 0 || !is_ours(dir, own, ask))
         return -EACCES;
     *ret_path = take_ptr(&own);
     *ret_fd = take_fd(&dir);
@@ -225,21 +236,22 @@ int cgroup_v2_make(const struct cgroup_request *q, struct cgroup **ret)
 {
     auto_free char *own = NULL;
     auto_close int group = -1;
-    if (find_own(&own, &group) == 0) {
+    bool limited = limits_any(q->limits);
+    if (find_own(limited || q->full, &own, &group) == 0) {
         auto_free char *name = xasprintf("whelk-%.12s", q->id);
         return make_in(group, own, name, q, ret);
     }
-    bool limited = limits_any(q->limits);
     if (!limited && !q->full)
         return 0;
     if (!systemd_runs()) {
-        int r = err_set(-EACCES, "the caller's control group is not writable");
-        return limited ? refuse(q, r) : 0;
+        return limited ? refuse(q, err_set(-EACCES, "the caller's control group is not writable")) : 0;
     }
     int r = make_in_scope(q, ret);
-    if (r < 0 && r != -EOPNOTSUPP && limited)
-        return refuse(q, r);
-    return limited ? r : 0;
+    if (r < 0 && !limited)
+        err_clear();
+    if (!limited)
+        return 0;
+    return r < 0 && r != -EOPNOTSUPP ? refuse(q, r) : r;
 }
 
 /* --- freezing and killing */

@@ -137,10 +137,18 @@ char **cgroup_paths(const struct cgroup *g)
     return paths;
 }
 
-/* What is in a record is looked at before it is believed: these directories get killed and removed. */
+/* What is in a record is looked at before it is believed: these directories get killed and removed. "whelk-ID", or
+ * "ctr" in a scope of whelk. */
 static bool is_container_group(const char *path)
 {
-    return *path == '/' && !strstr(path, "/../") && strstr(path, "/whelk-") && !str_ends(path, "/..");
+    if (*path != '/' || strstr(path, "/../"))
+        return false;
+    const char *last = strrchr(path, '/');
+    const char *id = str_after(last, "/whelk-");
+    if (id)
+        return str_is_hex(id, 12);
+    auto_free char *above = xstrndup(path, (size_t)(last - path));
+    return str_eq(last, "/ctr") && str_ends(above, ".scope") && str_after(strrchr(above, '/'), "/whelk-");
 }
 
 int cgroup_open(char *const *paths, struct cgroup **ret)

@@ -213,6 +213,10 @@ static void test_open_refuses(void **state)
                                   S "/",
                                   S ":/",
                                   S ":/user.slice",
+                                  S ":/whelk-test.service/x",
+                                  S ":/whelk-1.scope",
+                                  S ":/user.scope/ctr",
+                                  S ":/whelk-0123456789ab/x",
                                   S "memory:/",
                                   S "memory:/../whelk-1",
                                   S "memory:/a/../whelk-1",
@@ -220,7 +224,8 @@ static void test_open_refuses(void **state)
                                   S "x/..:/whelk-1",
                                   S ":/whelk-1/..",
                                   S "memory:whelk-1",
-                                  S ":/whelk-that-is-not-there"};
+                                  S ":/whelk-0123456789ab",
+                                  S ":/whelk-0123456789ab-1.scope/ctr"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         struct cgroup *g = NULL;
         char *paths[] = {words[i], NULL};
@@ -233,37 +238,109 @@ static void test_open_refuses(void **state)
 
 /* --- a real group */
 
-/* A process that waits, as a supervisor, or as a container's first process. */
-static pid_t sleeper(void)
+/* A supervisor: its children are the container's first processes, born where it is by then. It is asked for one by a
+ * function of this very program, tells the pid, then the wait status. A child waits for `go` before it does anything.
+ */
+struct supervisor {
+    pid_t pid;
+    int ask, answer, go;
+};
+
+static void supervise(int ask, int answer, int go)
 {
+    void (*fn)(void);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (read(ask, &fn, sizeof fn) == sizeof fn) {
+        char byte;
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (read(go, &byte, 1) == 1)
+                fn();
+            _exit(101);
+        }
+        if (write(answer, &pid, sizeof pid) != sizeof pid || waitpid(pid, &status, 0) != pid ||
+            write(answer, &status, sizeof status) != sizeof status)
+            break;
+    }
+    _exit(0);
+}
+
+static struct supervisor supervisor_start(void)
+{
+    int ask[2], answer[2], go[2];
+    assert_int_equal(pipe2(ask, O_CLOEXEC) | pipe2(answer, O_CLOEXEC) | pipe2(go, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
-            pause();
+        close(ask[1]);
+        supervise(ask[0], answer[1], go[0]);
     }
     assert_true(pid > 0);
+    close(ask[0]);
+    close(answer[1]);
+    close(go[0]);
+    return (struct supervisor){pid, ask[1], answer[0], go[1]};
+}
+
+static void supervisor_end(struct supervisor *s)
+{
+    assert_int_equal(kill(s->pid, 0), 0); /* nothing that was done to the group reached it */
+    kill(s->pid, SIGKILL);
+    proc_reap(s->pid);
+    close(s->ask);
+    close(s->answer);
+    close(s->go);
+}
+
+/* Starts fn as the container's process in g. */
+static pid_t child_start(const struct supervisor *s, const struct cgroup *g, void (*fn)(void))
+{
+    pid_t pid = -1;
+    assert_int_equal(write(s->ask, &fn, sizeof fn), sizeof fn);
+    assert_int_equal(read(s->answer, &pid, sizeof pid), sizeof pid);
+    if (cgroup_enter(g, pid) < 0)
+        fail_msg("%s", err_text(-EIO));
+    assert_int_equal(write(s->go, "", 1), 1);
     return pid;
 }
 
-static void end(pid_t pid)
+static int child_status(const struct supervisor *s)
 {
-    kill(pid, SIGKILL);
-    proc_reap(pid);
+    int status = -1;
+    assert_int_equal(read(s->answer, &status, sizeof status), sizeof status);
+    return status;
+}
+
+static volatile unsigned *count; /* shared with the children */
+
+/* Counts for all to see: stands still when it is frozen. */
+static void counter(void)
+{
+    for (;; usleep(100))
+        ++*count;
+}
+
+static bool counts(void)
+{
+    unsigned before = *count;
+    for (int i = 0; i < 200 && *count == before; i++)
+        usleep(1000);
+    return *count != before;
 }
 
 /* A group with these limits, or a skip with the reason why there is none. */
-static struct cgroup *make_or_skip(const struct limits *l, pid_t supervisor)
+static struct cgroup *make_or_skip(const struct limits *l, struct supervisor *supervisor)
 {
     struct cgroup *g = NULL;
-    const struct cgroup_request q = {.id = ID, .limits = l, .full = true, .supervisor = supervisor};
+    const struct cgroup_request q = {.id = ID, .limits = l, .full = true, .supervisor = supervisor->pid};
     int r = cgroup_make(&q, &g);
     if (r == -EOPNOTSUPP) {
         print_message("# skipped: %s\n", err_text(r));
         assert_true(str_after(err_text(r), "--") != NULL); /* the option is named */
         assert_true(strstr(err_text(r), "controller") != NULL);
         assert_null(g);
-        end(supervisor);
+        supervisor_end(supervisor);
         skip();
     }
     if (r < 0)
@@ -285,26 +362,21 @@ static void assert_nothing_left(char *const *paths)
         assert_false(is_there(word));
 }
 
-static void enter(const struct cgroup *g, pid_t pid)
-{
-    if (cgroup_enter(g, pid) < 0)
-        fail_msg("%s", err_text(-EIO));
-}
-
 static void test_life(void **state)
 {
     const struct limits l = {.memory = 64 * MIB, .pids = 20};
-    pid_t supervisor = sleeper();
-    struct cgroup *g = make_or_skip(&l, supervisor), *again = NULL;
+    struct supervisor supervisor = supervisor_start();
+    struct cgroup *g = make_or_skip(&l, &supervisor), *again = NULL;
     auto_strv char **paths = cgroup_paths(g);
     assert_true(strv_len(paths) > 0);
     strv_foreach (word, paths)
         assert_true(is_there(word));
 
-    pid_t child = sleeper();
-    enter(g, child);
+    child_start(&supervisor, g, counter);
+    assert_true(counts());
     struct cgroup_usage u;
     assert_int_equal(cgroup_usage(g, &u), 0);
+    assert_true(u.cpu_ns > 0);
     assert_int_equal(u.pids, 1);
     assert_int_equal(u.memory_limit, 64 * MIB);
 
@@ -319,30 +391,26 @@ static void test_life(void **state)
     assert_false(cgroup_frozen(again));
     assert_int_equal(cgroup_freeze(again, true), 0);
     assert_true(cgroup_frozen(g));
-    kill(child, SIGTERM);
-    usleep(20000);
-    assert_int_equal(waitpid(child, NULL, WNOHANG), 0); /* frozen: it does not even die */
+    assert_false(counts());
     assert_int_equal(cgroup_freeze(again, false), 0);
     assert_false(cgroup_frozen(g));
-    assert_int_equal(WTERMSIG(proc_reap(child)), SIGTERM);
+    assert_true(counts());
 
-    child = sleeper();
-    enter(again, child);
-    assert_int_equal(cgroup_kill(again), 0);
-    assert_int_equal(WTERMSIG(proc_reap(child)), SIGKILL);
+    assert_int_equal(cgroup_freeze(again, true), 0);
+    assert_int_equal(cgroup_kill(again), 0); /* frozen or not */
+    assert_int_equal(WTERMSIG(child_status(&supervisor)), SIGKILL);
     assert_false(cgroup_oom_killed(again));
     cgroup_close(again);
     cgroup_remove(g);
     assert_nothing_left(paths);
     assert_int_equal(cgroup_open(paths, &again), -ENOENT);
-    assert_int_equal(kill(supervisor, 0), 0); /* it was never meant */
-    end(supervisor);
+    supervisor_end(&supervisor);
 }
 
 static void test_update(void **state)
 {
-    pid_t supervisor = sleeper();
-    struct cgroup *g = make_or_skip(&(struct limits){.memory = 64 * MIB, .memory_swap = 64 * MIB}, supervisor);
+    struct supervisor supervisor = supervisor_start();
+    struct cgroup *g = make_or_skip(&(struct limits){.memory = 64 * MIB, .memory_swap = 64 * MIB}, &supervisor);
     static const int64_t sizes[] = {256 * MIB, 32 * MIB}; /* up and down: swap goes with it */
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         struct limits now;
@@ -353,51 +421,53 @@ static void test_update(void **state)
         limits_done(&now);
     }
     cgroup_remove(g);
-    end(supervisor);
+    supervisor_end(&supervisor);
+}
+
+static void eat_memory(void)
+{
+    char *p = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 1, 64 * MIB);
+    _exit(2);
 }
 
 static void test_oom(void **state)
 {
-    pid_t supervisor = sleeper();
-    struct cgroup *g = make_or_skip(&(struct limits){.memory = 8 * MIB, .memory_swap = 8 * MIB}, supervisor);
-    pid_t child = fork();
-    if (child == 0) {
-        if (cgroup_enter(g, getpid()) < 0)
-            _exit(1);
-        char *p = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        memset(p, 1, 64 * MIB);
-        _exit(2);
-    }
-    int status = proc_reap(child);
+    struct supervisor supervisor = supervisor_start();
+    struct cgroup *g = make_or_skip(&(struct limits){.memory = 8 * MIB, .memory_swap = 8 * MIB}, &supervisor);
+    child_start(&supervisor, g, eat_memory);
+    int status = child_status(&supervisor);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGKILL);
     assert_true(cgroup_oom_killed(g));
     cgroup_remove(g);
-    end(supervisor);
+    supervisor_end(&supervisor);
+}
+
+static void make_processes(void)
+{
+    int made = 0;
+    pid_t pid;
+    while (made < 10 && (pid = fork()) > 0)
+        made++;
+    if (made < 10 && pid == 0)
+        for (;;)
+            pause();
+    _exit(made);
 }
 
 /* The number of processes holds for whatever is in it. */
 static void test_pids(void **state)
 {
-    pid_t supervisor = sleeper();
-    struct cgroup *g = make_or_skip(&(struct limits){.pids = 3}, supervisor);
-    pid_t child = fork();
-    if (child == 0) {
-        int made = 0;
-        if (cgroup_enter(g, getpid()) < 0)
-            _exit(100);
-        while (made < 10 && fork() > 0)
-            made++;
-        if (made < 10)
-            _exit(made); /* the parent, and each child, which makes none */
-        _exit(99);
-    }
-    int status = proc_reap(child);
+    struct supervisor supervisor = supervisor_start();
+    struct cgroup *g = make_or_skip(&(struct limits){.pids = 3}, &supervisor);
+    child_start(&supervisor, g, make_processes);
+    int status = child_status(&supervisor);
     assert_true(WIFEXITED(status));
-    assert_in_range(WEXITSTATUS(status), 0, 2);
+    assert_int_equal(WEXITSTATUS(status), 2);
     cgroup_kill(g);
     cgroup_remove(g);
-    end(supervisor);
+    supervisor_end(&supervisor);
 }
 
 /* Nothing asked for, nothing to pay: no group on version 1, on version 2 only where that is a mkdir. */
@@ -414,31 +484,77 @@ static void test_without_limits(void **state)
 /* Defaults are never an error; what was asked for goes before them. */
 static void test_defaults(void **state)
 {
-    pid_t supervisor = sleeper();
+    struct supervisor supervisor = supervisor_start();
     const struct limits defaults = {.pids = 2048, .blkio_weight = 17}, asked = {.pids = 30};
     struct cgroup *g = NULL;
     assert_int_equal(
-        cgroup_make(&(struct cgroup_request){.id = ID, .defaults = &defaults, .supervisor = supervisor}, &g), 0);
+        cgroup_make(&(struct cgroup_request){.id = ID, .defaults = &defaults, .supervisor = supervisor.pid}, &g), 0);
     cgroup_remove(g);
     g = NULL;
     int r = cgroup_make(
-        &(struct cgroup_request){.id = ID, .limits = &asked, .defaults = &defaults, .supervisor = supervisor}, &g);
-    end(supervisor);
-    if (r == -EOPNOTSUPP)
+        &(struct cgroup_request){.id = ID, .limits = &asked, .defaults = &defaults, .supervisor = supervisor.pid}, &g);
+    if (r == -EOPNOTSUPP) {
+        supervisor_end(&supervisor);
         skip();
+    }
     assert_int_equal(r, 0);
     struct limits now;
     assert_int_equal(cgroup_limits(g, &now), 0);
     assert_int_equal(now.pids, 30);
     limits_done(&now);
     cgroup_remove(g);
+    supervisor_end(&supervisor);
+}
+
+/* Each controller is either had, or refused by its name; the words are looked at in the VM lane. */
+static void test_all_controllers(void **state)
+{
+    static const struct {
+        struct limits l;
+        const char *v2, *v1;
+    } cases[] = {
+        {{.memory = 64 * MIB}, "--memory needs the memory controller", "--memory needs the memory controller"},
+        {{.nano_cpus = 500000000}, "--cpus needs the cpu controller", "--cpus needs the cpu controller"},
+        {{.cpu_shares = 512}, "--cpu-shares needs the cpu controller", "--cpu-shares needs the cpu controller"},
+        {{.pids = 9}, "--pids-limit needs the pids controller", "--pids-limit needs the pids controller"},
+        {{.cpuset_cpus = S "0"},
+         "--cpuset-cpus needs the cpuset controller",
+         "--cpuset-cpus needs the cpuset controller"},
+        /* Its file on version 1 needs a scheduler that few devices have. */
+        {{.blkio_weight = 500}, "--blkio-weight needs the io controller", "--blkio-weight"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct supervisor supervisor = supervisor_start();
+        struct cgroup *g = NULL;
+        int r =
+            cgroup_make(&(struct cgroup_request){.id = ID, .limits = &cases[i].l, .supervisor = supervisor.pid}, &g);
+        if (r == -EOPNOTSUPP) {
+            print_message("# refused: %s\n", err_text(r));
+            assert_non_null(str_after(err_text(r), cgroup_mode() == CGROUP_V1 ? cases[i].v1 : cases[i].v2));
+        } else if (r < 0) {
+            fail_msg("%s", err_text(r));
+        } else {
+            struct limits now;
+            assert_int_equal(cgroup_limits(g, &now), 0);
+            const struct limits *l = &cases[i].l;
+            assert_true(!l->memory || now.memory == l->memory);
+            assert_true(!l->nano_cpus || (now.cpu_quota == 50000 && now.cpu_period == 100000));
+            assert_true(!l->cpu_shares || (now.cpu_shares > 512 - 27 && now.cpu_shares <= 512));
+            assert_true(!l->pids || now.pids == l->pids);
+            assert_true(!l->cpuset_cpus || str_eq(now.cpuset_cpus, "0"));
+            assert_true(!l->blkio_weight || now.blkio_weight == 500);
+            limits_done(&now);
+        }
+        cgroup_remove(g);
+        supervisor_end(&supervisor);
+    }
 }
 
 /* What a killed supervisor leaves, with groups that the container made below, goes by its paths. */
 static void test_remove_by_paths(void **state)
 {
-    pid_t supervisor = sleeper();
-    struct cgroup *g = make_or_skip(&(struct limits){.pids = 20}, supervisor);
+    struct supervisor supervisor = supervisor_start();
+    struct cgroup *g = make_or_skip(&(struct limits){.pids = 20}, &supervisor);
     auto_strv char **paths = cgroup_paths(g);
     for (size_t i = 0; i < g->n; i++) {
         assert_int_equal(mkdirat(g->dirs[i].fd, "below", 0755), 0);
@@ -448,11 +564,15 @@ static void test_remove_by_paths(void **state)
     assert_int_equal(cgroup_open(paths, &g), 0);
     cgroup_remove(g);
     assert_nothing_left(paths);
-    end(supervisor);
+    supervisor_end(&supervisor);
 }
 
 int main(void)
 {
+    void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return 1;
+    count = shared;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_implied_swap_has_no_option),
@@ -467,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_pids),
         cmocka_unit_test(test_without_limits),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_controllers),
         cmocka_unit_test(test_remove_by_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
