@@ -40,22 +40,23 @@ kill_at_random() {
     { wait "$pid" || :; } 2>/dev/null # bash tells of each that was killed
 }
 
-# What ps says is so: what it calls running has a supervisor, and what it lists can be inspected. Containers come and go
+# What ps says is so: what it lists can be inspected, and what it calls running has a supervisor. Containers come and go
 # meanwhile: only what ps still says afterwards counts.
 ps_is_right() {
-    local id pid
-    for id in $(whelk ps -q --no-trunc); do
-        pid=$(whelk inspect "$id" 2>/dev/null | jq -r '.[0].State | select(.Status == "running") | .SupervisorPid') || :
-        if [ -n "$pid" ] && [ ! -e "/proc/$pid" ] && whelk ps -q --no-trunc | grep -q "$id"; then
+    local ids known id pid
+    ids=$(whelk ps -aq --no-trunc)
+    [ -n "$ids" ] || return 0
+    # shellcheck disable=SC2086 # a list
+    known=$(whelk inspect $ids 2>/dev/null | jq -r '.[] | "\(.Id) \(if .State.Running then .State.SupervisorPid else 1 end)"')
+    for id in $ids; do
+        pid=$(sed -n "s/^$id //p" <<<"$known")
+        [ -n "$pid" ] && [ -e "/proc/$pid" ] && continue
+        whelk ps -aq --no-trunc | grep -q "$id" || continue
+        pid=$(whelk inspect "$id" | jq -r '.[0].State | select(.Running) | .SupervisorPid')
+        [ -z "$pid" ] || [ -e "/proc/$pid" ] || ! whelk ps -q --no-trunc | grep -q "$id" || {
             echo "ps says that $id runs; there is no process $pid" >&2
             return 1
-        fi
-    done
-    for id in $(whelk ps -aq --no-trunc); do
-        if ! whelk inspect "$id" >/dev/null 2>&1 && whelk ps -aq --no-trunc | grep -q "$id"; then
-            echo "ps lists $id, inspect does not know it" >&2
-            return 1
-        fi
+        }
     done
 }
 
@@ -100,9 +101,11 @@ nothing_is_left() {
 
 @test "kill -9 of run --rm" {
     crash 80 "$WHELK" run --rm base sh -c 'echo hello; sleep 0.01'
-    # Nothing is running, so nothing may be listed; the next command that changes the store takes the records away.
+    # Nothing is running, so nothing is listed but what was killed before its start: that is a created container. The next
+    # command that changes the store takes the records of the dead away.
     wait_for 10 no_orphans
-    assert_equal "$(whelk ps -aq)" ""
+    run_whelk ps -a
+    assert_equal "$(grep -vc ' Created ' <<<"$output")" 1 # the header
     whelk rm -af # changes the store, though there is nothing to remove
     no_containers_left
 }
