@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -151,6 +152,21 @@ static int take_null(struct child *k, int dev)
     return 0;
 }
 
+/* With CAP_MKNOD and the host's ids, a container could make itself a node of any disk: so no node works in its /dev but those that are mounted there. */
+static int seal_dev(struct child *k, int dev)
+{
+    int r = 0;
+    if (!idmap_none(k->plan->map) || k->plan->c->privileged || !((uint64_t)k->plan->c->cap_bounding & UINT64_C(1) << CAP_MKNOD))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(nodes) && r == 0; i++) {
+        auto_close int mnt = -1, place = openat(dev, nodes[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        r = mnt_clone(dev, nodes[i].name, false, &mnt);
+        if (r == 0)
+            r = mnt_attach(mnt, place);
+    }
+    return r < 0 ? r : mnt_attrs(dev, MOUNT_ATTR_NODEV, 0, false);
+}
+
 static int fill_dev(struct child *k, int dev)
 {
     static const char *const dirs[] = {"pts", "shm", "mqueue"};
@@ -163,6 +179,8 @@ static int fill_dev(struct child *k, int dev)
             return err_sys("cannot make /dev/%s", links[i][1]);
     for (size_t i = 0; i < ARRAY_LEN(nodes) && r == 0; i++)
         r = make_node(k, dev, &nodes[i]);
+    if (r == 0)
+        r = seal_dev(k, dev);
     if (r == 0)
         r = take_null(k, dev);
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
