@@ -334,3 +334,14 @@ os.execv(sys.argv[1], sys.argv[1:])' "$WHELK" run --rm base sh -c 'exit 3'
     run_whelk run --rm base sh -c 'grep " / " /proc/self/mounts'
     assert_output --partial nodev
 }
+
+@test "a device that the container makes itself does not work" {
+    skip_unless_lane root # a user namespace makes none
+    for place in /dev/own /own /tmp/own; do
+        run_whelk run --rm --cap-add MKNOD base sh -c "mknod $place c 1 3 && echo made && echo x >$place"
+        assert_output made
+        assert_stderr --partial "Permission denied"
+    done
+    run_whelk run --rm --cap-add MKNOD base sh -c 'head -c 4 /dev/urandom >/dev/null && echo ok'
+    assert_output ok
+}
