@@ -192,6 +192,8 @@ static int open_pty(struct child *k)
     int r = tty_open_pty(k->root_fd, "dev/pts/ptmx", &master);
     if (r == 0)
         r = tty_open_peer(master, &k->slave_fd);
+    if (r == 0 && k->plan->size.ws_row) /* here: the command may ask for it at once */
+        r = tty_set_size(master, &k->plan->size);
     if (r == 0 && frame_send(k->plan->sock, FRAME_PTY, NULL, 0, master, 0) < 0)
         r = err_set(-EPIPE, "cannot hand over the terminal");
     return r;

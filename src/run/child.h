@@ -5,6 +5,8 @@
 #include "whelk/caps.h"
 #include "whelk/ctr.h"
 
+#include <sys/ioctl.h>
+
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
@@ -18,6 +20,7 @@ struct plan {
     size_t filter_len;
     int stdio[3];           /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
     int sock;               /* the CHILD's end of its socket pair */
+    struct winsize size;    /* of a new terminal; ws_row 0: unknown */
     bool exec;              /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */

@@ -104,6 +104,7 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
         return r;
     s->sock = socks[0];
     p->sock = socks[1];
+    p->size = s->size;
     r = make_output(s, p);
     if (r == 0 && relay_stdin && !p->c->tty)
         r = make_pipe(&p->stdio[0], &s->in);
@@ -139,11 +140,8 @@ int session_await(struct session *s)
         fd_close(fd);
     }
     fd_close(take_fd(&s->sock));
-    if (s->master >= 0) {
+    if (s->master >= 0)
         fd_set_nonblock(s->master, true);
-        if (s->size.ws_row)
-            tty_set_size(s->master, &s->size);
-    }
     if (r < 0) {
         proc_reap(s->pid);
         session_reset(s);
