@@ -5,6 +5,7 @@
 #ifndef WHELK_BUILD_H
 #define WHELK_BUILD_H
 
+#include "whelk/image-config.h"
 #include "whelk/store.h"
 
 struct build_options {
@@ -23,5 +24,9 @@ struct build_options {
  * finished steps stay cached, nothing is tagged. The calling process becomes the builder inside the store's user namespace at the
  * first step that is not cached (userns_become): what the caller prints afterwards is printed there. */
 int build_image(struct store *s, const struct build_options *o, char ret_id[65]);
+
+/* Changes a config by instructions as they stand in a Dockerfile ("CMD [\"sh\"]", "ENV A=b"), one after the other; those that make layers
+ * are refused. Nothing is changed on failure. */
+int build_change(struct image_config *config, char *const *changes);
 
 #endif

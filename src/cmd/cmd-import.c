@@ -1,6 +1,7 @@
 /* whelk import: an image of one layer from a tar archive. */
 #include "cmd.h"
 
+#include "whelk/build.h"
 #include "whelk/image.h"
 #include "whelk/layer.h"
 #include "whelk/ref.h"
@@ -10,10 +11,13 @@
 
 struct import_opts {
     char *message;
+    char **changes;
 };
 
 static const struct opt import_table[] = {
     {"message", 'm', OPT_STR, OPT(struct import_opts, message), .arg = "TEXT", .help = "the comment of the history entry"},
+    {"change", 'c', OPT_LIST, OPT(struct import_opts, changes), .arg = "INSTRUCTION",
+     .help = "set something of the image by an instruction of a Dockerfile"},
     OPT_END,
 };
 
@@ -28,21 +32,18 @@ static int open_source(const char *path, int *ret_fd)
     return 0;
 }
 
-static int publish(struct stage *st, const char *key, const struct import_opts *o, char ret_id[65])
+static int publish(struct stage *st, const char *key, const struct import_opts *o, struct image_config *config, char ret_id[65])
 {
     struct layer layer = {0};
-    struct image_config config;
     int r = layer_load(st->store, key, &layer);
     if (r < 0)
         return r;
     int64_t now = time_now();
-    image_config_new(&config);
-    image_config_put_created(&config, now);
-    image_config_add_diff_id(&config, layer.diffid);
-    image_config_add_history(&config, now, "whelk import", o->message, false);
+    image_config_put_created(config, now);
+    image_config_add_diff_id(config, layer.diffid);
+    image_config_add_history(config, now, "whelk import", o->message, false);
     char *keys[] = {(char *)(uintptr_t)key, NULL};
-    r = image_publish(st, &config, keys, ret_id);
-    image_config_done(&config);
+    r = image_publish(st, config, keys, ret_id);
     layer_done(&layer);
     return r;
 }
@@ -51,12 +52,16 @@ static int import(struct store *s, int in, const char *reference, const struct i
 {
     auto_stage struct stage *st = NULL;
     auto_free char *key = NULL;
+    auto_with(image_config_done) struct image_config config;
     char id[65];
-    int r = stage_begin(s, &st);
+    image_config_new(&config);
+    int r = build_change(&config, o->changes);
+    if (r == 0)
+        r = stage_begin(s, &st);
     if (r == 0)
         r = layer_import(st, in, NULL, &(struct layer_limits){0}, &key);
     if (r == 0)
-        r = publish(st, key, o, id);
+        r = publish(st, key, o, &config, id);
     if (r == 0 && reference)
         r = name_set(s, reference, id);
     if (r == 0)
