@@ -6,11 +6,11 @@
 #include "whelk/image-config.h"
 #include "whelk/stage.h"
 
-/* A layer of what the container has changed; the container keeps its files. With pause, a running one is frozen meanwhile, where that can be
- * done. *ret_key: caller frees; NULL: nothing has changed. */
+/* A layer of what the container has changed; the container keeps its files. With pause, a running one is frozen
+ * meanwhile, where that can be done. *ret_key: caller frees; NULL: nothing has changed. */
 int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_key);
-/* The config of the container's image (or, where that is gone, a new one with its layers) with the command, environment, user, working
- * directory, labels, ports and stop signal of the container. The caller frees. */
+/* The config of the container's image (or, where that is gone, a new one with its layers) with the command,
+ * environment, user, working directory, labels, ports and stop signal of the container. The caller frees. */
 int commit_config(const struct store *s, const struct ctr *c, struct image_config *ret);
 
 #endif

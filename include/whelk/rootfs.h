@@ -1,7 +1,8 @@
 /* The files of a container from outside, running or not: for cp, export, diff and commit.
  *
- * A worker gets the root as a descriptor and goes no other way (SECURITY H1). Of a running container it is a copy of the mount that the
- * container sees as "/", which it joins namespaces for; else the layers and the upper directory are mounted anew. Nothing runs inside. */
+ * A worker gets the root as a descriptor and goes no other way (SECURITY H1). Of a running container it is a copy of
+ * the mount that the container sees as "/", which it joins namespaces for; else the layers and the upper directory are
+ * mounted anew. Nothing runs inside. */
 #ifndef WHELK_ROOTFS_H
 #define WHELK_ROOTFS_H
 
@@ -12,17 +13,21 @@ enum {
     ROOTFS_WRITE = 1,  /* changes are wanted */
     ROOTFS_MOUNTS = 2, /* with what is mounted in it, if it runs; else it is the bare root */
 };
-/* Starts fn as a worker that is root among the container's ids. A container that is not up cannot be started until the worker has ended. */
-int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg), void *arg, struct worker *ret);
+/* Starts fn as a worker that is root among the container's ids. A container that is not up cannot be started until the
+ * worker has ended. */
+int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg),
+                  void *arg, struct worker *ret);
 /* The same, and waits. */
-int rootfs_run(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg), void *arg);
+int rootfs_run(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg),
+               void *arg);
 
 /* All files of the root as a tar archive, without mounts. */
 int rootfs_export(const struct store *s, const struct ctr *c, int out);
 
-/* Calls line(ctx, 'A' | 'C' | 'D', path) for what the container has added, changed and deleted, sorted by path; what whelk put there itself is
- * left out. Runs in a worker: line may print, and flushes what it prints. */
-int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path), void *ctx);
+/* Calls line(ctx, 'A' | 'C' | 'D', path) for what the container has added, changed and deleted, sorted by path; what
+ * whelk put there itself is left out. Runs in a worker: line may print, and flushes what it prints. */
+int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path),
+                   void *ctx);
 
 /* One side of a copy. */
 struct copy_end {
@@ -31,11 +36,13 @@ struct copy_end {
     int archive;         /* >= 0: a tar stream on this descriptor instead; c is NULL */
 };
 struct copy_options {
-    bool owners;      /* keep owners (-a); else what comes to a container is root's, and what comes to the host the caller's */
+    bool owners; /* keep owners (-a); else what comes to a container is root's, and what comes to the host the caller's
+                  */
     bool follow_link; /* the source, if it is a link */
 };
-/* Copies by the rules of docker cp: a directory's name is kept where the destination is a directory, unless the source ends in "/."; a
- * destination with a slash at its end must be a directory. */
-int rootfs_copy(const struct store *s, const struct copy_end *from, const struct copy_end *to, const struct copy_options *o);
+/* Copies by the rules of docker cp: a directory's name is kept where the destination is a directory, unless the source
+ * ends in "/."; a destination with a slash at its end must be a directory. */
+int rootfs_copy(const struct store *s, const struct copy_end *from, const struct copy_end *to,
+                const struct copy_options *o);
 
 #endif

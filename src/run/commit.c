@@ -1,7 +1,9 @@
-/* commit: a layer out of what a container has changed, and the config of its image with what the container was started with.
+/* commit: a layer out of what a container has changed, and the config of its image with what the container was started
+ * with.
  *
- * The upper directory stays the container's: it is copied into staging, and the copy becomes the layer (STORE, from upper directory to layer 4).
- * Runs in: the caller; a worker that is root in the store's user namespace (names in _worker). */
+ * The upper directory stays the container's: it is copied into staging, and the copy becomes the layer (STORE, from
+ * upper directory to layer 4). Runs in: the caller; a worker that is root in the store's user namespace (names in
+ * _worker). */
 #include "whelk/commit.h"
 
 #include "rootfs-parts.h"
@@ -21,7 +23,11 @@
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
-enum { DATA_SIZE = 128 * 1024, XATTRS_MAX = 64 * 1024, READ_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+enum {
+    DATA_SIZE = 128 * 1024,
+    XATTRS_MAX = 64 * 1024,
+    READ_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
 
 /* ---- copying the upper directory ---- */
 

@@ -1,5 +1,6 @@
 /* diff: the upper directory of a container beside its layers.
- * Runs in: a worker that is root in the store's user namespace. The container may be running: what changes meanwhile is told or not. */
+ * Runs in: a worker that is root in the store's user namespace. The container may be running: what changes meanwhile is
+ * told or not. */
 #include "rootfs-parts.h"
 
 #include "whelk/err.h"
@@ -47,9 +48,9 @@ struct changes {
 };
 
 struct level {
-    int upper, lower;  /* lower -1: there is none */
-    const char *path;  /* without a leading slash */
-    unsigned told;     /* changes in it */
+    int upper, lower; /* lower -1: there is none */
+    const char *path; /* without a leading slash */
+    unsigned told;    /* changes in it */
     bool held_stubs;
 };
 
@@ -99,8 +100,10 @@ static int look_opaque(struct changes *x, struct level *l)
 
 static int look_below(struct changes *x, struct level *l);
 
-/* A directory is changed if anything in it is, or something about itself; that whelk made a mount point in it does not count. */
-static int look_dir(struct changes *x, struct level *up, const char *name, const char *path, const struct stat *st, const struct stat *low)
+/* A directory is changed if anything in it is, or something about itself; that whelk made a mount point in it does not
+ * count. */
+static int look_dir(struct changes *x, struct level *up, const char *name, const char *path, const struct stat *st,
+                    const struct stat *low)
 {
     auto_close int upper = open_level(up->upper, name), lower = low ? open_level(up->lower, name) : -1;
     struct level l = {.upper = upper, .lower = lower, .path = path};
@@ -110,8 +113,8 @@ static int look_dir(struct changes *x, struct level *up, const char *name, const
     if (r < 0)
         return r;
     bool stub = !low && !l.told && strv_has(x->stubs, path);
-    bool same = low && !l.told && low->st_mode == st->st_mode && low->st_uid == st->st_uid && low->st_gid == st->st_gid &&
-                (l.held_stubs || low->st_mtim.tv_sec == st->st_mtim.tv_sec);
+    bool same = low && !l.told && low->st_mode == st->st_mode && low->st_uid == st->st_uid &&
+                low->st_gid == st->st_gid && (l.held_stubs || low->st_mtim.tv_sec == st->st_mtim.tv_sec);
     up->held_stubs |= stub;
     if (!stub && !same)
         found(x, up, low ? 'C' : 'A', path);
@@ -172,7 +175,8 @@ static int changes_worker(void *arg)
     return 0; /* the process ends here, and with it what was found */
 }
 
-int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path), void *ctx)
+int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path),
+                   void *ctx)
 {
     struct changes x = {.s = s, .c = c, .line = line, .ctx = ctx};
     fflush(NULL);

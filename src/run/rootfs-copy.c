@@ -1,7 +1,8 @@
-/* cp: one process writes a tar stream of the source, another one makes files of it. Each is in the container, in the host's tree as the caller, or
- * not there, where the caller's own stream is the archive.
+/* cp: one process writes a tar stream of the source, another one makes files of it. Each is in the container, in the
+ * host's tree as the caller, or not there, where the caller's own stream is the archive.
  *
- * A path is resolved with its tree's root as "/" and by openat2 alone; what it leads to is then worked on by descriptor. */
+ * A path is resolved with its tree's root as "/" and by openat2 alone; what it leads to is then worked on by
+ * descriptor. */
 #include "rootfs-parts.h"
 
 #include "whelk/err.h"
@@ -19,12 +20,13 @@ struct end {
     const struct store *s;
     const struct copy_end *e;
     const struct copy_options *o;
-    char *path;          /* in the tree */
-    char *name;          /* its last component, "" where it has none of its own: "/", "..", "." */
-    bool must_be_dir;    /* ends in a slash, "." or ".." */
-    int fd;              /* of the stream */
-    int other_fd;        /* of the stream's other end, to be closed in the worker: else nobody would see that the other one is gone */
-    bool other_archive;  /* the other side is the caller's stream */
+    char *path;       /* in the tree */
+    char *name;       /* its last component, "" where it has none of its own: "/", "..", "." */
+    bool must_be_dir; /* ends in a slash, "." or ".." */
+    int fd;           /* of the stream */
+    int other_fd; /* of the stream's other end, to be closed in the worker: else nobody would see that the other one is
+                     gone */
+    bool other_archive;     /* the other side is the caller's stream */
     const struct end *from; /* of the destination */
 };
 
@@ -120,7 +122,8 @@ static int send_dir(const struct end *e, int root, bool root_owned)
     auto_close int dir = open_in_root(root, e->path, O_RDONLY | O_DIRECTORY, 0);
     if (dir < 0)
         return failed(e, dir);
-    return tree_tar_write(&(struct tree_tar_write){.out = e->fd, .dir = dir, .name = ".", .as = shown_name(e), .root_owned = root_owned});
+    return tree_tar_write(
+        &(struct tree_tar_write){.out = e->fd, .dir = dir, .name = ".", .as = shown_name(e), .root_owned = root_owned});
 }
 
 static int send_name(const struct end *e, int root, bool root_owned)
@@ -129,8 +132,8 @@ static int send_name(const struct end *e, int root, bool root_owned)
     auto_close int dir = open_in_root(root, up, O_PATH | O_DIRECTORY, 0);
     if (dir < 0)
         return failed(e, dir);
-    return tree_tar_write(
-        &(struct tree_tar_write){.out = e->fd, .dir = dir, .name = name_of(e->path), .as = shown_name(e), .root_owned = root_owned});
+    return tree_tar_write(&(struct tree_tar_write){
+        .out = e->fd, .dir = dir, .name = name_of(e->path), .as = shown_name(e), .root_owned = root_owned});
 }
 
 static int send_worker(int root, void *arg)
@@ -166,7 +169,8 @@ static char *name_inside(const struct end *e, const struct tar_entry *first)
 }
 
 /* A file, or something new, by its name in the directory that it is in. */
-static int place_name(const struct receive *v, const struct tar_entry *first, bool is_there, int *ret_dir, char **ret_rename)
+static int place_name(const struct receive *v, const struct tar_entry *first, bool is_there, int *ret_dir,
+                      char **ret_rename)
 {
     struct end *e = v->e;
     auto_free char *shown = str_printable(e->path);
@@ -193,7 +197,8 @@ static int place(void *ctx, const struct tar_entry *first, int *ret_dir, char **
     if (dir == -ENOENT || dir == -ENOTDIR) {
         int r = follow(v->root, &e->path);
         auto_close int there = r < 0 ? r : open_in_root(v->root, e->path, O_PATH, 0);
-        return r < 0 || (there < 0 && there != -ENOENT) ? failed(e, there) : place_name(v, first, there >= 0, ret_dir, ret_rename);
+        return r < 0 || (there < 0 && there != -ENOENT) ? failed(e, there)
+                                                        : place_name(v, first, there >= 0, ret_dir, ret_rename);
     }
     if (dir < 0)
         return failed(e, dir);
@@ -208,8 +213,12 @@ static int receive_worker(int root, void *arg)
     struct receive v = {e, root};
     static const struct idmap none;
     bool inside = e->e->c != NULL;
-    return tree_tar_fill(&(struct tree_tar_fill){.in = e->fd, .place = place, .ctx = &v, .owners = inside || e->o->owners,
-                                                 .no_set_ids = !inside, .map = inside ? &e->s->map : &none});
+    return tree_tar_fill(&(struct tree_tar_fill){.in = e->fd,
+                                                 .place = place,
+                                                 .ctx = &v,
+                                                 .owners = inside || e->o->owners,
+                                                 .no_set_ids = !inside,
+                                                 .map = inside ? &e->s->map : &none});
 }
 
 /* ---- the processes ---- */
@@ -227,7 +236,8 @@ static int host_worker(void *arg)
     return root < 0 ? err_sys("cannot open /") : j->fn(root, j->e);
 }
 
-/* What is mounted in a container is there only while it runs. One that does not is read under one lock and changed under another. */
+/* What is mounted in a container is there only while it runs. One that does not is read under one lock and changed
+ * under another. */
 static int check_stopped(const struct end *e)
 {
     const struct ctr_mount *m = e->e->c->mounts.items;
@@ -240,8 +250,8 @@ static int check_stopped(const struct end *e)
     for (size_t i = 0; i < e->e->c->mounts.n; i++) {
         const char *rest = str_after(e->path, m[i].target);
         if (rest && (!*rest || *rest == '/'))
-            return err_set(-EBUSY, "%s of container %s is a mount (%s), which is not there while it does not run", m[i].target, e->e->c->name,
-                           m[i].type);
+            return err_set(-EBUSY, "%s of container %s is a mount (%s), which is not there while it does not run",
+                           m[i].target, e->e->c->name, m[i].type);
     }
     return 0;
 }
@@ -255,7 +265,8 @@ static int start(struct end *e, int (*fn)(int root_fd, void *arg), unsigned flag
     int r = e->e->c ? check_stopped(e) : 0;
     if (r < 0)
         return r;
-    return e->e->c ? rootfs_worker(e->s, e->e->c, flags | ROOTFS_MOUNTS, fn, e, ret) : worker_start(host_worker, &j, ret);
+    return e->e->c ? rootfs_worker(e->s, e->e->c, flags | ROOTFS_MOUNTS, fn, e, ret)
+                   : worker_start(host_worker, &j, ret);
 }
 
 static int finish(struct worker *w)
@@ -306,7 +317,8 @@ static int copy(struct end *from, struct end *to)
     return err_set(r, "%s", text);
 }
 
-int rootfs_copy(const struct store *s, const struct copy_end *from, const struct copy_end *to, const struct copy_options *o)
+int rootfs_copy(const struct store *s, const struct copy_end *from, const struct copy_end *to,
+                const struct copy_options *o)
 {
     auto_with(end_done) struct end a = {0}, b = {0};
     int r = end_init(&a, s, from, o);

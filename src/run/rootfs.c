@@ -1,6 +1,6 @@
 /* The root of a container for a worker outside of it (see rootfs.h).
- * Runs in: the caller, and the worker that it starts (names in _worker). Lock: the directory of a container that is not up is flocked by the
- * worker, so that nobody starts it meanwhile. */
+ * Runs in: the caller, and the worker that it starts (names in _worker). Lock: the directory of a container that is not
+ * up is flocked by the worker, so that nobody starts it meanwhile. */
 #include "rootfs-parts.h"
 
 #include "launch.h"
@@ -39,7 +39,8 @@ static int join_worker(struct rootfs_job *j, int *ret_root)
 
 /* ---- not running ---- */
 
-/* An own mount namespace. overlayfs takes layers of this one only, and only the working directory comes along: the store is opened again. */
+/* An own mount namespace. overlayfs takes layers of this one only, and only the working directory comes along: the
+ * store is opened again. */
 int rootfs_unshare_worker(const struct store *s, int *ret_store)
 {
     if (fchdir(s->fd) < 0)
@@ -71,7 +72,8 @@ int rootfs_merge_worker(const struct store *s, int store_fd, const struct ctr *c
 
 static int mount_worker(struct rootfs_job *j, int *ret_root)
 {
-    auto_free char *upper = xasprintf("containers/%s/upper", j->c->id), *work = xasprintf("containers/%s/work", j->c->id);
+    auto_free char *upper = xasprintf("containers/%s/upper", j->c->id),
+                   *work = xasprintf("containers/%s/work", j->c->id);
     auto_close int store = -1;
     auto_strv char **lowers = NULL;
     int r = rootfs_unshare_worker(j->s, &store);
@@ -118,7 +120,8 @@ static int prepare(struct rootfs_job *j, int *ret_lock)
     return 0;
 }
 
-int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg), void *arg, struct worker *ret)
+int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg),
+                  void *arg, struct worker *ret)
 {
     struct rootfs_job j = {.s = s, .c = c, .flags = flags, .fn = fn, .arg = arg, .init = -1};
     auto_close int lock = -1, init = -1; /* the worker has them too */

@@ -1,5 +1,5 @@
-/* A tar archive into a tree that others may be changing. Each entry's parent is opened from the tree's root by openat2 beneath it and through no
- * symbolic link; the entry is then made by its name in that directory. */
+/* A tar archive into a tree that others may be changing. Each entry's parent is opened from the tree's root by openat2
+ * beneath it and through no symbolic link; the entry is then made by its name in that directory. */
 #include "whelk/tree-tar.h"
 
 #include "whelk/err.h"
@@ -10,7 +10,11 @@
 #include <fcntl.h>
 #include <sys/xattr.h>
 
-enum { DATA_SIZE = 256 * 1024, DIR_TIMES_MAX = 1000 * 1000, DIR_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum {
+    DATA_SIZE = 256 * 1024,
+    DIR_TIMES_MAX = 1000 * 1000,
+    DIR_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+};
 
 struct dir_time {
     char *path;
@@ -27,7 +31,7 @@ struct fill {
     char *path, *data; /* path: of the entry below root */
     char *parent;      /* that is open as parent_fd, or NULL */
     int parent_fd;
-    struct buf times;  /* of struct dir_time */
+    struct buf times; /* of struct dir_time */
 };
 
 static int bad_entry(const struct fill *f, int r, const char *what)
@@ -85,7 +89,8 @@ static int enter_parent(struct fill *f, char *path, const char **ret_name)
         return f->parent_fd;
     int fd = open_parent(f, parent);
     if (fd < 0)
-        return bad_entry(f, fd, fd == -ELOOP ? "its path goes through a symbolic link" : strerror(-fd));
+        return bad_entry(
+            f, fd, fd == -ELOOP || fd == -ENOTDIR ? "its path goes through a symbolic link or a file" : strerror(-fd));
     fd_close(f->parent_fd);
     free(f->parent);
     f->parent = take_ptr(&parent);
@@ -112,7 +117,8 @@ static int check_owner(const struct fill *f)
     const struct idmap *m = f->f->map;
     if (!has_owner(f) || idmap_none(m) || (idmap_has_uid(m, f->e->uid) && idmap_has_gid(m, f->e->gid)))
         return 0;
-    auto_free char *what = xasprintf("belongs to %u:%u, which is outside of the ids that this user may use", f->e->uid, f->e->gid);
+    auto_free char *what =
+        xasprintf("belongs to %u:%u, which is outside of the ids that this user may use", f->e->uid, f->e->gid);
     return bad_entry(f, -EPERM, what);
 }
 
@@ -229,7 +235,9 @@ static int fill_dir(struct fill *f, int dir, const char *name)
         return entry_errno(f);
     auto_close int fd = openat(dir, name, DIR_FLAGS);
     if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP ? bad_entry(f, -ENOTDIR, "something that is no directory has its place") : entry_errno(f);
+        return errno == ENOTDIR || errno == ELOOP
+                   ? bad_entry(f, -ENOTDIR, "something that is no directory has its place")
+                   : entry_errno(f);
     if (has_owner(f) && fchown(fd, f->e->uid, f->e->gid) < 0)
         return entry_errno(f);
     note_dir(f);

@@ -1,5 +1,5 @@
-/* A tree to a tar archive. The order is that of layer-pack.c: '-' and '.' sort before '/', so a directory stands twice among the names of its
- * parent, as "a" and as "a/" for what is below. */
+/* A tree to a tar archive. The order is that of layer-pack.c: '-' and '.' sort before '/', so a directory stands twice
+ * among the names of its parent, as "a" and as "a/" for what is below. */
 #include "whelk/tree-tar.h"
 
 #include "whelk/err.h"
@@ -14,7 +14,11 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-enum { DATA_SIZE = 256 * 1024, XATTRS_MAX = 64 * 1024, OPEN_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+enum {
+    DATA_SIZE = 256 * 1024,
+    XATTRS_MAX = 64 * 1024,
+    OPEN_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
 
 /* A file with several names, by the first one. */
 struct seen {
@@ -28,7 +32,7 @@ struct writer {
     struct buf out; /* not yet written */
     void *seen;     /* tree of struct seen */
     char *data, *names;
-    dev_t dev;      /* of the directories that are entered */
+    dev_t dev; /* of the directories that are entered */
 };
 
 static int failed(const char *what, const char *path)
@@ -165,7 +169,7 @@ static const struct {
     enum tar_type type;
     int (*write)(struct writer *x, int dir, const char *name, struct tar_entry *e, const struct stat *st);
 } types[] = {
-    {S_IFREG, TAR_FILE, write_opened}, {S_IFDIR, TAR_DIR, write_opened},  {S_IFLNK, TAR_SYMLINK, write_symlink},
+    {S_IFREG, TAR_FILE, write_opened}, {S_IFDIR, TAR_DIR, write_opened}, {S_IFLNK, TAR_SYMLINK, write_symlink},
     {S_IFIFO, TAR_FIFO, write_plain},  {S_IFCHR, TAR_CHAR, write_plain}, {S_IFBLK, TAR_BLOCK, write_plain},
 };
 
@@ -176,10 +180,12 @@ static int write_name(struct writer *x, int dir, const char *name, const char *p
         kind++;
     if (kind == ARRAY_LEN(types))
         return 0;
-    auto_with(tar_entry_done) struct tar_entry e = {
-        .path = xstrdup(path), .type = types[kind].type, .mode = st->st_mode & 07777,
-        .uid = x->w->root_owned ? 0 : st->st_uid, .gid = x->w->root_owned ? 0 : st->st_gid,
-        .mtime = st->st_mtim.tv_sec * NS_PER_SECOND + st->st_mtim.tv_nsec};
+    auto_with(tar_entry_done) struct tar_entry e = {.path = xstrdup(path),
+                                                    .type = types[kind].type,
+                                                    .mode = st->st_mode & 07777,
+                                                    .uid = x->w->root_owned ? 0 : st->st_uid,
+                                                    .gid = x->w->root_owned ? 0 : st->st_gid,
+                                                    .mtime = st->st_mtim.tv_sec * NS_PER_SECOND + st->st_mtim.tv_nsec};
     const char *first = st->st_nlink > 1 && !S_ISDIR(st->st_mode) ? seen_before(x, st, path) : NULL;
     if (!first)
         return types[kind].write(x, dir, name, &e, st);
@@ -201,7 +207,8 @@ static int gather(struct writer *x, int fd, const char *path, char ***ret)
         if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
             continue;
         strv_add(ret, e->d_name);
-        bool unknown = e->d_type == DT_UNKNOWN && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+        bool unknown =
+            e->d_type == DT_UNKNOWN && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
         if (e->d_type == DT_DIR || unknown)
             strv_addf(ret, "%s/", e->d_name);
     }
@@ -224,7 +231,8 @@ static int write_item(struct writer *x, int fd, const char *path, char *name)
     auto_free char *full = xasprintf("%s%s%s", path, *path ? "/" : "", name);
     struct stat st;
     if (strlen(full) >= PATH_MAX)
-        return err_set(-ENAMETOOLONG, "cannot write the archive: a path in it would be longer than %d bytes", PATH_MAX - 1);
+        return err_set(-ENAMETOOLONG, "cannot write the archive: a path in it would be longer than %d bytes",
+                       PATH_MAX - 1);
     if (!below && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : failed("look at", full);
     if (!below)
