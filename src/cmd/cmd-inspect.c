@@ -3,12 +3,18 @@
 #include "inspect.h"
 
 struct inspect_opts {
-    char *type;
+    char *format, *type;
+    bool size;
 };
 
 static const struct opt inspect_table[] = {
-    {"type", 0, OPT_STR, OPT(struct inspect_opts, type), .arg = "KIND", .help = "look only among these: container or image", .def = "all",
-     .complete = COMPLETE_WORDS, .words = "container image all"},
+    {"format", 'f', OPT_STR, OPT(struct inspect_opts, format), .arg = "TEMPLATE",
+     .help = "json, or a template for each object, as '{{.Id}}'"},
+    {"size", 's', OPT_BOOL, OPT(struct inspect_opts, size),
+     .help = "show what containers wrote (SizeRw), and what they hold (SizeRootFs)"},
+    {"type", 0, OPT_STR, OPT(struct inspect_opts, type), .arg = "KIND",
+     .help = "look only among these: container or image", .def = "all", .complete = COMPLETE_WORDS,
+     .words = "container image all"},
     OPT_END,
 };
 
@@ -19,16 +25,20 @@ static int run(void *opts, char **args)
     bool all = str_eq(type, "all"), container = str_eq(type, "container"), image = str_eq(type, "image");
     if (!all && !container && !image)
         return err_set(-EINVAL, "--type %s is not known; known: container, image, all", type);
-    return inspect_print(all || container, all || image, args);
+    struct inspect_request q = {
+        .containers = all || container, .images = all || image, .size = o->size, .format = o->format};
+    return inspect_print(&q, args);
 }
 
 const struct cmd cmd_inspect = {
     .names = "inspect",
     .args = "[OPTIONS] NAME|ID [NAME|ID...]",
     .summary = "show all about containers and images as JSON",
-    .description = "Prints a JSON array with an object for each container or image in docker's shape, containers first. What is not found is told on standard "
+    .description = "Prints a JSON array with an object for each container or image in docker's shape, containers "
+                   "first. What is not found is told on standard "
                    "error; the rest is printed all the same.",
-    .examples = "whelk inspect web\nwhelk inspect web | jq '.[0].State'\nwhelk inspect --type image web | jq '.[0].Config.Env'",
+    .examples = "whelk inspect web\nwhelk inspect -f '{{.State.Status}} {{.State.ExitCode}}' web\nwhelk inspect web | "
+                "jq '.[0].State'\nwhelk inspect --type image web | jq '.[0].Config.Env'",
     .opts = inspect_table,
     .opts_size = sizeof(struct inspect_opts),
     .min_args = 1,

@@ -2,8 +2,6 @@
 #include "containers.h"
 #include "listing.h"
 
-#include "whelk/fd.h"
-#include "whelk/layer.h"
 #include "whelk/platform.h"
 #include "whelk/units.h"
 
@@ -152,22 +150,13 @@ static void add_basic(const struct context *x, const struct ctr_row *r, json_t *
     json_object_set_new(o, "Created", json_integer(r->c.created / 1000000000));
 }
 
-/* What it wrote, and with its image's layers; what belongs to others inside cannot be counted from here. */
 static void add_sizes(const struct context *x, const struct ctr_row *r, json_t *o)
 {
-    auto_free char *path = xasprintf("containers/%s/upper", r->c.id), *both = NULL;
-    uint64_t wrote = 0, sum;
+    uint64_t wrote = 0, all = 0;
     char a[16], b[16];
-    if (x->sizes && tree_usage(x->store->fd, path, &wrote) < 0)
-        wrote = 0;
-    sum = wrote;
-    for (char **key = r->c.layers; x->sizes && key && *key; key++) {
-        struct layer layer = {0};
-        if (layer_load(x->store, *key, &layer) == 0)
-            sum += (uint64_t)layer.size;
-        layer_done(&layer);
-    }
-    both = xasprintf("%s (virtual %s)", size_format(wrote, a), size_format(sum, b));
+    if (x->sizes)
+        ctr_sizes(x->store, &r->c, &wrote, &all);
+    auto_free char *both = xasprintf("%s (virtual %s)", size_format(wrote, a), size_format(all, b));
     json_object_set_new(o, "Size", text(x->sizes ? both : "0B"));
     json_object_set_new(o, "SizeRw", json_integer((json_int_t)wrote));
 }

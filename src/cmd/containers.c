@@ -1,12 +1,31 @@
 /* What the commands that list containers share: rows, and the filters of CV-50. */
 #include "containers.h"
 
+#include "whelk/fd.h"
 #include "whelk/image.h"
+#include "whelk/layer.h"
 #include "whelk/run.h"
 
 const char *ctr_row_state(const struct ctr_row *row)
 {
     return row->paused ? "paused" : ctr_status_name(row->state.status);
+}
+
+void ctr_sizes(const struct store *s, const struct ctr *c, uint64_t *ret_wrote, uint64_t *ret_all)
+{
+    auto_free char *path = xasprintf("containers/%s/upper", c->id);
+    uint64_t wrote = 0, all;
+    if (tree_usage(s->fd, path, &wrote) < 0)
+        wrote = 0; /* what belongs to others inside cannot be counted from here */
+    all = wrote;
+    strv_foreach (key, c->layers) {
+        struct layer layer = {0};
+        if (layer_load(s, key, &layer) == 0)
+            all += (uint64_t)layer.size;
+        layer_done(&layer);
+    }
+    *ret_wrote = wrote;
+    *ret_all = all;
 }
 
 /* ---- filters ---- */

@@ -25,6 +25,8 @@ void ctr_rows_done(struct ctr_rows *rows);
 extern const struct filter_key ctr_filters[], ctr_prune_filters[];
 /* For the prune filters: is this container (a record) among them? */
 int ctr_prune_match(char *const *filters, const struct ctr *c);
+/* What it wrote (where the caller may look), and that together with its image's layers. */
+void ctr_sizes(const struct store *s, const struct ctr *c, uint64_t *ret_wrote, uint64_t *ret_all);
 /* "created", "running", "paused", "restarting", "exited", "elsewhere". */
 const char *ctr_row_state(const struct ctr_row *row);
 

@@ -1,10 +1,11 @@
 /* A container as docker's JSON, with what is observed at this moment. */
+#include "containers.h"
 #include "inspect.h"
 
-#include "whelk/caps.h"
 #include "whelk/ctr.h"
 #include "whelk/err.h"
 #include "whelk/platform.h"
+#include "whelk/run.h"
 #include "whelk/str.h"
 #include "whelk/units.h"
 #include "whelk/volume.h"
@@ -25,8 +26,7 @@ static json_t *strv_json(char *const *v)
     return v ? json_from_strv(v) : json_null();
 }
 
-/* {"KEY": "VALUE"} of a KEY=VALUE vector. */
-static json_t *map_json(char *const *v)
+json_t *inspect_map(char *const *v)
 {
     json_t *o = json_object();
     strv_foreach (pair, v) {
@@ -45,25 +45,44 @@ static json_t *set_json(char *const *v)
     return o;
 }
 
-static json_t *caps_json(uint64_t caps)
+static json_t *results_json(const struct ctr_health *h)
 {
+    const struct health_result *result = h->log.items;
     json_t *a = json_array();
-    for (unsigned i = 0; i < 64; i++)
-        if ((caps >> i & 1) && cap_name(i))
-            json_array_append_new(a, json_string(cap_name(i)));
+    for (size_t i = 0; i < h->log.n; i++)
+        json_array_append_new(a, json_pack("{s:o, s:o, s:I, s:o}", "Start", time_json(result[i].started), "End",
+                                           time_json(result[i].finished), "ExitCode", (json_int_t)result[i].exit_code,
+                                           "Output", str_json(result[i].output)));
     return a;
 }
 
-static json_t *state_json(const struct store *s, const struct ctr *c, const struct ctr_state *st)
+/* What the checks found; NULL if it is not checked. */
+static json_t *health_json(const struct store *s, const struct ctr *c)
 {
-    struct ctr_live live = {0};
-    bool running = ctr_is_up(st);
-    int64_t pid = running && ctr_live_load(s, c->id, &live) == 0 ? live.pid : 0;
-    ctr_live_done(&live);
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status", ctr_status_name(st->status), "Running",
-                     running, "Paused", false, "Restarting", st->status == CTR_RESTARTING, "OOMKilled", st->oom, "Dead", false, "Pid", (json_int_t)pid, "SupervisorPid",
-                     (json_int_t)(running ? st->supervisor : 0), "ExitCode", st->exit_code, "Error", str_json(st->error), "StartedAt",
-                     time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
+    struct ctr_health h = {0};
+    if (!c->health_cmd)
+        return NULL;
+    int r = ctr_health_load(s, c->id, &h);
+    json_t *o = json_pack("{s:s, s:I, s:o}", "Status", r == 0 && h.status ? h.status : "starting", "FailingStreak",
+                          (json_int_t)h.failing_streak, "Log", results_json(&h));
+    rec_done(&ctr_health_rec, &h);
+    return o;
+}
+
+static json_t *state_json(const struct store *s, const struct ctr *c, const struct ctr_state *st,
+                          const struct ctr_live *live)
+{
+    bool running = ctr_is_up(st), paused = st->status == CTR_RUNNING && run_is_paused(s, c->id);
+    json_t *o = json_pack(
+        "{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status",
+        paused ? "paused" : ctr_status_name(st->status), "Running", running, "Paused", paused, "Restarting",
+        st->status == CTR_RESTARTING, "OOMKilled", st->oom, "Dead", false, "Pid", (json_int_t)(running ? live->pid : 0),
+        "SupervisorPid", (json_int_t)(running ? st->supervisor : 0), "ExitCode", st->exit_code, "Error",
+        str_json(st->error), "StartedAt", time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
+    json_t *health = health_json(s, c);
+    if (health)
+        json_object_set_new(o, "Health", health);
+    return o;
 }
 
 static const char *propagation(const struct ctr_mount *m)
@@ -81,8 +100,9 @@ static json_t *mount_json(const struct store *s, const struct ctr_mount *m)
     bool volume = str_eq(m->type, "volume"), ro = strv_has(m->options, "ro") || str_eq(m->type, "image");
     auto_free char *data = volume ? volume_data(m->source) : NULL;
     auto_free char *path = volume ? xasprintf("%s/%s", s->path, data) : xstrdup(m->source);
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:b, s:s}", "Type", str_json(m->type), "Source", str_json(path), "Destination",
-                          str_json(m->target), "Mode", str_json(mode), "RW", !ro, "Propagation", propagation(m));
+    json_t *o =
+        json_pack("{s:o, s:o, s:o, s:o, s:b, s:s}", "Type", str_json(m->type), "Source", str_json(path), "Destination",
+                  str_json(m->target), "Mode", str_json(mode), "RW", !ro, "Propagation", propagation(m));
     if (volume) {
         json_object_set_new(o, "Name", str_json(m->source));
         json_object_set_new(o, "Driver", json_string("local"));
@@ -101,35 +121,47 @@ static json_t *mounts_json(const struct store *s, const struct ctr *c)
     return a;
 }
 
+static json_t *check_json(const struct ctr *c)
+{
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "Test", json_from_strv(c->health_cmd), "Interval",
+                     (json_int_t)c->health_interval, "Timeout", (json_int_t)c->health_timeout, "StartPeriod",
+                     (json_int_t)c->health_start_period, "StartInterval", (json_int_t)c->health_start_interval,
+                     "Retries", (json_int_t)c->health_retries);
+}
+
 static json_t *config_json(const struct ctr *c)
 {
     auto_strv char **cmd = strv_copy(c->args + c->n_entrypoint), **entrypoint = NULL;
     for (int64_t i = 0; i < c->n_entrypoint; i++)
         strv_add(&entrypoint, c->args[i]);
-    return json_pack("{s:o, s:s, s:o, s:b, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "Hostname",
-                     str_json(c->hostname), "Domainname", "", "User", str_json(c->user), "AttachStdin", c->open_stdin, "AttachStdout", true,
-                     "AttachStderr", true, "ExposedPorts", set_json(c->exposed_ports), "Tty", c->tty, "OpenStdin", c->open_stdin, "Env",
-                     strv_json(c->env), "Cmd", strv_json(cmd), "Image", str_json(c->image_ref), "WorkingDir", str_json(c->cwd), "Entrypoint",
-                     strv_json(entrypoint), "Labels", map_json(c->labels), "StopSignal", str_json(c->stop_signal), "StopTimeout",
-                     (json_int_t)c->stop_timeout);
+    json_t *o = json_pack("{s:o, s:s, s:o, s:b, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+                          "Hostname", str_json(c->hostname), "Domainname", "", "User", str_json(c->user), "AttachStdin",
+                          c->open_stdin, "AttachStdout", true, "AttachStderr", true, "ExposedPorts",
+                          set_json(c->exposed_ports), "Tty", c->tty, "OpenStdin", c->open_stdin, "Env",
+                          strv_json(c->env), "Cmd", strv_json(cmd), "Image", str_json(c->image_ref), "WorkingDir",
+                          str_json(c->cwd), "Entrypoint", strv_json(entrypoint), "Labels", inspect_map(c->labels),
+                          "StopSignal", str_json(c->stop_signal), "StopTimeout", (json_int_t)c->stop_timeout);
+    json_object_set_new(o, "StdinOnce", json_false());
+    json_object_set_new(o, "Volumes", json_null());
+    json_object_set_new(o, "CreateCommand", strv_json(c->create_command));
+    if (c->health_cmd)
+        json_object_set_new(o, "Healthcheck", check_json(c));
+    return o;
 }
 
-static json_t *host_config_json(const struct ctr *c)
+/* As long as a container has a network of its own or the host's, there are no addresses and ports to tell. */
+static json_t *network_json(const struct ctr *c)
 {
-    uint64_t have = (uint64_t)c->cap_bounding, usual = caps_default();
-    json_t *binds = json_array();
-    const struct ctr_mount *m = c->mounts.items;
-    for (size_t i = 0; i < c->mounts.n; i++) {
-        if (!str_eq(m[i].type, "bind") && (!str_eq(m[i].type, "volume") || m[i].anonymous))
-            continue;
-        auto_free char *mode = strv_join(m[i].options, ",");
-        auto_free char *bind = xasprintf("%s:%s%s%s", m[i].source, m[i].target, *mode ? ":" : "", mode);
-        json_array_append_new(binds, str_json(bind));
+    static const char *const texts[] = {"Bridge",  "SandboxID",  "SandboxKey",       "IPAddress",
+                                        "Gateway", "MacAddress", "GlobalIPv6Address"};
+    json_t *o = json_pack("{s:{}, s:{s:{s:n}}}", "Ports", "Networks", c->network ? c->network : "private", "Aliases");
+    json_t *own = json_object_get(json_object_get(o, "Networks"), c->network ? c->network : "private");
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        json_object_set_new(o, texts[i], str_json(""));
+        if (i > 2)
+            json_object_set_new(own, texts[i], str_json(""));
     }
-    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:b, s:b, s:s}", "Binds", binds, "ContainerIDFile", str_json(c->cid_file),
-                     "NetworkMode", str_json(c->network), "AutoRemove", c->auto_remove, "CapAdd", caps_json(have & ~usual), "CapDrop",
-                     caps_json(usual & ~have), "Privileged", c->privileged, "ReadonlyRootfs", c->read_only, "Init", c->init, "IpcMode",
-                     "private");
+    return o;
 }
 
 static json_t *file_json(const struct store *s, const char *id, const char *file)
@@ -146,33 +178,61 @@ static void add_paths(const struct store *s, const struct ctr *c, json_t *o)
         json_object_set_new(o, files[i][0], file_json(s, c->id, files[i][1]));
 }
 
-static json_t *object(const struct store *s, const struct ctr *c, const struct ctr_state *st)
+static void add_labels(json_t *o)
+{
+    static const char *const labels[] = {"AppArmorProfile", "MountLabel", "ProcessLabel"};
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        json_object_set_new(o, labels[i], str_json(""));
+}
+
+static json_t *object(const struct store *s, const struct ctr *c, const struct ctr_state *st,
+                      const struct ctr_live *live)
 {
     auto_free char *name = xasprintf("/%s", c->name);
     auto_free char *image = xasprintf("sha256:%s", c->image ? c->image : "");
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", str_json(c->id), "Created", time_json(c->created), "Path",
-                          str_json(c->args[0]), "Args", json_from_strv(c->args + 1), "State", state_json(s, c, st), "Image", str_json(image),
-                          "ImageName", str_json(c->image_ref), "Name", str_json(name));
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", str_json(c->id), "Created",
+                          time_json(c->created), "Path", str_json(c->args[0]), "Args", json_from_strv(c->args + 1),
+                          "State", state_json(s, c, st, live), "Image", str_json(image), "ImageName",
+                          str_json(c->image_ref), "Name", str_json(name));
     add_paths(s, c, o);
+    add_labels(o);
     json_object_set_new(o, "Driver", json_string("overlay"));
     json_object_set_new(o, "Platform", json_string(platform_os()));
-    json_object_set_new(o, "RestartCount", json_integer(0));
-    json_object_set_new(o, "GraphDriver", json_pack("{s:s, s:{s:o}}", "Name", "overlay", "Data", "UpperDir", file_json(s, c->id, "upper")));
+    json_object_set_new(o, "RestartCount", json_integer(live->restarts));
+    json_object_set_new(o, "ExecIDs", json_null());
+    json_object_set_new(
+        o, "GraphDriver",
+        json_pack("{s:s, s:{s:o}}", "Name", "overlay", "Data", "UpperDir", file_json(s, c->id, "upper")));
     json_object_set_new(o, "Mounts", mounts_json(s, c));
     json_object_set_new(o, "Config", config_json(c));
-    json_object_set_new(o, "HostConfig", host_config_json(c));
+    json_object_set_new(o, "HostConfig", inspect_host_config(c));
+    json_object_set_new(o, "NetworkSettings", network_json(c));
     return o;
 }
 
-int inspect_container(const struct store *s, const char *id, json_t **ret)
+static void add_sizes(const struct store *s, const struct ctr *c, json_t *o)
+{
+    uint64_t wrote, all;
+    ctr_sizes(s, c, &wrote, &all);
+    json_object_set_new(o, "SizeRw", json_integer((json_int_t)wrote));
+    json_object_set_new(o, "SizeRootFs", json_integer((json_int_t)all));
+}
+
+int inspect_container(const struct store *s, const char *id, bool size, json_t **ret)
 {
     struct ctr c = {0};
     struct ctr_state st;
+    struct ctr_live live = {0};
     int r = ctr_load(s, id, &c);
     if (r == 0)
         r = ctr_state(s, id, &st);
+    if (r == 0 && ctr_is_up(&st) && ctr_live_load(s, id, &live) < 0)
+        live = (struct ctr_live){0}; /* it starts or ends at this moment */
     if (r == 0)
-        *ret = object(s, &c, &st);
+        *ret = object(s, &c, &st, &live);
+    if (r == 0 && size)
+        add_sizes(s, &c, *ret);
+    ctr_live_done(&live);
     ctr_done(&c);
     return r;
 }

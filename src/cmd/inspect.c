@@ -2,13 +2,14 @@
 #include "inspect.h"
 
 #include "cmd.h"
+#include "listing.h"
 
 #include "whelk/ctr.h"
 #include "whelk/image.h"
 
 struct context {
     struct store *store;
-    bool containers, images;
+    const struct inspect_request *q;
     json_t *found;
 };
 
@@ -16,7 +17,7 @@ static int find_container(const struct context *x, const char *arg, json_t **ret
 {
     auto_free char *id = NULL;
     int r = ctr_find(x->store, arg, &id);
-    return r < 0 ? r : inspect_container(x->store, id, ret);
+    return r < 0 ? r : inspect_container(x->store, id, x->q->size, ret);
 }
 
 static int find_image(const struct context *x, const char *arg, json_t **ret)
@@ -30,26 +31,37 @@ static int inspect_one(const char *arg, void *ctx)
 {
     struct context *x = ctx;
     json_t *o = NULL;
-    int r = x->containers ? find_container(x, arg, &o) : -ENOENT;
-    if (r == -ENOENT && x->images)
+    int r = x->q->containers ? find_container(x, arg, &o) : -ENOENT;
+    if (r == -ENOENT && x->q->images)
         r = find_image(x, arg, &o);
-    if (r == -ENOENT && x->containers && x->images)
+    if (r == -ENOENT && x->q->containers && x->q->images)
         return err_set(r, "no such container or image: %s", arg);
     if (r == 0)
         json_array_append_new(x->found, o);
     return r;
 }
 
-int inspect_print(bool containers, bool images, char **args)
+static int print(const char *format, const json_t *found)
+{
+    if (format && !str_eq(format, "json")) {
+        int r = 0;
+        for (size_t i = 0; i < json_array_size(found) && r == 0; i++)
+            r = listing_print_object(format, json_array_get(found, i));
+        return r;
+    }
+    auto_free char *text = json_text(found, true);
+    printf("%s\n", text);
+    return 0;
+}
+
+int inspect_print(const struct inspect_request *q, char **args)
 {
     auto_json json_t *found = json_array();
-    struct context x = {.containers = containers, .images = images, .found = found};
+    struct context x = {.q = q, .found = found};
     int r = cmd_store(&x.store);
     if (r < 0)
         return r;
-    r = cmd_each(args, inspect_one, &x);
-    auto_free char *text = json_text(found, true);
-    printf("%s\n", text);
-    return r;
+    int status = cmd_each(args, inspect_one, &x);
+    r = print(q->format, found);
+    return r < 0 ? r : status;
 }
-

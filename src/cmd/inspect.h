@@ -2,14 +2,24 @@
 #ifndef CMD_INSPECT_H
 #define CMD_INSPECT_H
 
+#include "whelk/ctr.h"
 #include "whelk/json.h"
 #include "whelk/store.h"
 
-/* The object for a container or image id; the caller owns *ret. */
-int inspect_container(const struct store *s, const char *id, json_t **ret);
+/* The object for a container or image id; the caller owns *ret. size: SizeRw and SizeRootFs are in it. */
+int inspect_container(const struct store *s, const char *id, bool size, json_t **ret);
 int inspect_image(const struct store *s, const char *id, json_t **ret);
 
-/* Prints the array of what args name among containers and images; the error of each that is missing. Returns the exit status. */
-int inspect_print(bool containers, bool images, char **args);
+/* HostConfig of a container, and {"KEY": "VALUE"} of a KEY=VALUE vector. */
+json_t *inspect_host_config(const struct ctr *c);
+json_t *inspect_map(char *const *v);
+
+struct inspect_request {
+    bool containers, images; /* where names are looked for */
+    bool size;
+    const char *format; /* NULL or "json": the array */
+};
+/* Prints what args name; the error of each that is missing. Returns the exit status. */
+int inspect_print(const struct inspect_request *q, char **args);
 
 #endif
