@@ -5,10 +5,9 @@
  * EXPORT and FILL are root in the store's user namespace, since files have the ids of containers. FEED only moves
  * bytes. INFLATE and FILL read what may be hostile: INFLATE has two pipes and nothing else, FILL has the volume as its
  * root directory and may do little but file calls (confine.h). A volume may be in use by a container meanwhile:
- * whatever links that makes, FILL stays below its root, and EXPORT opens each name in a directory that it holds.
+ * whatever links that makes, FILL stays below its root, and EXPORT (tree-tar.c) opens each name in a directory that it holds.
  *
- * Entries that are in the archive replace what has their names, but directories stay; devices and sockets are left out
- * both ways. */
+ * Entries that are in the archive replace what has their names, but directories stay; devices are not made. */
 #include "whelk/volume.h"
 
 #include "layer-private.h"
@@ -20,184 +19,32 @@
 #include "whelk/mnt.h"
 #include "whelk/proc.h"
 #include "whelk/tar.h"
+#include "whelk/tree-tar.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <search.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-enum { DATA_SIZE = 256 * 1024, XATTRS_MAX = 64 * 1024, DIR_TIMES_MAX = 1000 * 1000 };
+enum { DATA_SIZE = 256 * 1024, DIR_TIMES_MAX = 1000 * 1000 };
 
 static bool xattr_wanted(const char *name)
 {
     return str_after(name, "user.") || str_eq(name, "security.capability");
 }
 
-static int failed(const char *what, const char *path)
-{
-    int e = errno;
-    auto_free char *shown = str_printable(path);
-    errno = e;
-    return err_sys("cannot %s %s", what, shown);
-}
-
 /* ---- export ---- */
 
-/* A file with several names: the first one found stands for the others. */
-struct seen {
-    dev_t dev;
-    ino_t ino;
-    char *path;
-};
-
-struct export
-{
+struct export {
     const struct store *store;
     const char *name;
     int out;
-    void *seen; /* tree of struct seen */
-    char *data;
 };
-
-static int seen_compare(const void *a, const void *b)
-{
-    const struct seen *x = a, *y = b;
-    return x->ino != y->ino ? (x->ino < y->ino ? -1 : 1) : (x->dev > y->dev) - (x->dev < y->dev);
-}
-
-/* The path that a file of several names was written with before, or NULL after noting this one. */
-static const char *seen_before(struct export *x, const struct stat *st, const char *path)
-{
-    struct seen key = {st->st_dev, st->st_ino, NULL};
-    struct seen **found = tfind(&key, &x->seen, seen_compare);
-    if (found)
-        return (*found)->path;
-    struct seen *new = xmalloc(sizeof *new);
-    *new = (struct seen){st->st_dev, st->st_ino, xstrdup(path)};
-    if (!tsearch(new, &x->seen, seen_compare))
-        abort();
-    return NULL;
-}
-
-static void add_xattrs(int fd, struct tar_entry *e)
-{
-    auto_free char *names = xmalloc(XATTRS_MAX), *value = xmalloc(XATTRS_MAX);
-    ssize_t n = flistxattr(fd, names, XATTRS_MAX);
-    for (char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
-        ssize_t len = xattr_wanted(p) ? fgetxattr(fd, p, value, XATTRS_MAX) : -1;
-        if (len >= 0)
-            tar_entry_add_xattr(e, p, value, (size_t)len);
-    }
-}
-
-static int write_out(struct export *x, const void *data, size_t len)
-{
-    int r = fd_write_all(x->out, data, len);
-    return r < 0 ? err_set(r, "cannot write the archive: %s", strerror(-r)) : 0;
-}
-
-static int write_head(struct export *x, const struct tar_entry *e)
-{
-    auto_buf struct buf head = {0};
-    tar_format(e, &head);
-    return write_out(x, head.data, head.len);
-}
-
-/* Exactly the size that the header says: a file that grows meanwhile is cut, one that shrinks ends in zeros. */
-static int write_payload(struct export *x, int fd, uint64_t size, const char *path)
-{
-    for (uint64_t left = size; left > 0;) {
-        size_t want = MIN(left, (uint64_t)DATA_SIZE);
-        ssize_t n = fd_read_full(fd, x->data, want);
-        if (n < 0) {
-            errno = (int)-n;
-            return failed("read", path);
-        }
-        memset(x->data + n, 0, want - (size_t)n);
-        int r = write_out(x, x->data, want);
-        if (r < 0)
-            return r;
-        left -= want;
-    }
-    static const char zeros[TAR_BLOCK_SIZE];
-    return write_out(x, zeros, tar_padding(size));
-}
-
-static int export_dir(struct export *x, int fd, const char *path);
-
-static int export_open(struct export *x, int dir, const char *name, struct tar_entry *e, const struct stat *st)
-{
-    auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    struct stat now;
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP ? 0 : failed("open", e->path);
-    if (fstat(fd, &now) < 0 || ((now.st_mode ^ st->st_mode) & S_IFMT))
-        return 0; /* replaced this instant */
-    e->size = S_ISREG(now.st_mode) ? (uint64_t)now.st_size : 0;
-    add_xattrs(fd, e);
-    int r = write_head(x, e);
-    if (r < 0)
-        return r;
-    return S_ISDIR(now.st_mode) ? export_dir(x, fd, e->path) : write_payload(x, fd, e->size, e->path);
-}
-
-static const struct {
-    mode_t mode;
-    enum tar_type type;
-} types[] = {{S_IFREG, TAR_FILE}, {S_IFDIR, TAR_DIR}, {S_IFLNK, TAR_SYMLINK}, {S_IFIFO, TAR_FIFO}};
-
-static int export_name(struct export *x, int dir, const char *name, const char *path)
-{
-    char link[PATH_MAX + 1];
-    struct stat st;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : failed("look at", path);
-    size_t kind = 0;
-    while (kind < ARRAY_LEN(types) && types[kind].mode != (st.st_mode & S_IFMT))
-        kind++;
-    if (kind == ARRAY_LEN(types))
-        return 0;
-    auto_with(tar_entry_done) struct tar_entry e = {.path = xstrdup(path),
-                                                    .type = types[kind].type,
-                                                    .mode = st.st_mode & 07777,
-                                                    .uid = st.st_uid,
-                                                    .gid = st.st_gid,
-                                                    .mtime = st.st_mtim.tv_sec * NS_PER_SECOND + st.st_mtim.tv_nsec};
-    const char *first = st.st_nlink > 1 && e.type == TAR_FILE ? seen_before(x, &st, path) : NULL;
-    if (first) {
-        e.type = TAR_HARDLINK;
-        e.link = xstrdup(first);
-    } else if (e.type == TAR_SYMLINK) {
-        ssize_t n = readlinkat(dir, name, link, sizeof link - 1);
-        e.link = n < 0 ? NULL : xstrndup(link, (size_t)n);
-        if (!e.link)
-            return 0;
-    }
-    return e.type == TAR_FILE || e.type == TAR_DIR ? export_open(x, dir, name, &e, &st) : write_head(x, &e);
-}
-
-static int export_dir(struct export *x, int fd, const char *path)
-{
-    auto_dir DIR *dir = dir_iterate(fd);
-    int r = dir ? 0 : -EIO;
-    for (struct dirent *e; r == 0 && (e = readdir(dir));) {
-        auto_free char *child = xasprintf("%s/%s", path, e->d_name);
-        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-            r = export_name(x, fd, e->d_name, child);
-    }
-    return r;
-}
 
 static int export_worker(void *arg)
 {
-    struct export *x = arg;
-    auto_free char *path = volume_data(x->name), *data = xmalloc(DATA_SIZE);
+    const struct export *x = arg;
+    auto_free char *path = volume_data(x->name);
     auto_close int fd = dir_open(x->store->fd, path);
-    static const char end[TAR_END_SIZE];
-    x->data = data;
-    int r = fd < 0 ? fd : export_name(x, fd, ".", ".");
-    return r < 0 ? r : write_out(x, end, sizeof end); /* the process ends here, and with it what was seen */
+    return fd < 0 ? fd : tree_tar_write(&(struct tree_tar_write){.out = x->out, .dir = fd, .name = ".", .as = "."});
 }
 
 int volume_export(const struct store *s, const char *name, int out)
