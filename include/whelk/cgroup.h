@@ -53,6 +53,8 @@ struct cgroup_request {
 int cgroup_make(const struct cgroup_request *q, struct cgroup **ret);
 /* A descriptor of the v2 group for CLONE_INTO_CGROUP (good as long as g is), or -1 (v1: cgroup_enter). */
 int cgroup_child_fd(const struct cgroup *g);
+/* Moves pid, of the host's pid namespace where the caller cannot do it itself: a user's process that was born outside of the group's unit is moved by
+ * systemd, which costs some milliseconds. What the SUPERVISOR clones should be born where it is already. */
 int cgroup_enter(const struct cgroup *g, pid_t pid);
 
 /* For the record, so that other commands find it: "controller:path" words (v2: ":path"). Caller frees. */

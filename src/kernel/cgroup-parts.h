@@ -68,6 +68,8 @@ int cgroup_v2_kill(const struct cgroup *g);
 int systemd_make_scope(const char *name, pid_t pid);
 /* Asks the caller's manager whether the unit has Delegate=. False also if it cannot be asked. */
 bool systemd_delegates(const char *unit);
+/* Asks the caller's manager to move pid into the group at path, directly below that of a unit with Delegate=. */
+int systemd_attach(const char *path, pid_t pid);
 bool systemd_runs(void);
 
 #endif

@@ -135,6 +135,40 @@ int systemd_make_scope(const char *name, pid_t pid)
     return r < 0 ? r : worker_wait(&w);
 }
 
+struct attach {
+    const char *unit, *below;
+    pid_t pid;
+};
+
+static int attach(void *arg)
+{
+    const struct attach *a = arg;
+    sd_bus *bus = NULL;
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = connect_bus(&bus);
+    if (r < 0)
+        return r;
+    r = dl_sd_bus_call_method(bus, SYSTEMD, OBJECT, MANAGER, "AttachProcessesToUnit", &error, NULL, "ssau", a->unit,
+                              a->below, 1, (uint32_t)a->pid);
+    return r < 0 ? err_set(r, "systemd refuses to move the process: %s", error.message ? error.message : strerror(-r))
+                 : 0;
+}
+
+int systemd_attach(const char *path, pid_t pid)
+{
+    auto_free char *copy = xstrdup(path);
+    char *below = strrchr(copy, '/');
+    *below++ = 0;
+    auto_free char *slashed = xasprintf("/%s", below);
+    char *unit = strrchr(copy, '/');
+    if (!unit)
+        return err_set(-EACCES, "the control group %s belongs to no unit", path);
+    struct attach a = {unit + 1, slashed, pid};
+    struct worker w;
+    int r = worker_start(attach, &a, &w);
+    return r < 0 ? r : worker_wait(&w);
+}
+
 /* Properties of a unit are on the interface of its kind. */
 static const char *const kinds[][2] = {{".service", SYSTEMD ".Service"}, {".scope", SYSTEMD ".Scope"}};
 
@@ -176,6 +210,11 @@ int systemd_make_scope(const char *name, pid_t pid)
 bool systemd_delegates(const char *unit)
 {
     return false;
+}
+
+int systemd_attach(const char *path, pid_t pid)
+{
+    return err_set(-ENOPKG, "this build cannot ask systemd to move a process (libsystemd)");
 }
 
 #endif

@@ -241,8 +241,8 @@ int cgroup_v2_make(const struct cgroup_request *q, struct cgroup **ret)
         auto_free char *name = xasprintf("whelk-%.12s", q->id);
         return make_in(group, own, name, q, ret);
     }
-    if (!limited && !q->full)
-        return 0;
+    if ((!limited && !q->full) || q->supervisor <= 0)
+        return limited ? err_set(-EINVAL, "no process to make a control group for") : 0;
     if (!systemd_runs()) {
         return limited ? refuse(q, err_set(-EACCES, "the caller's control group is not writable")) : 0;
     }

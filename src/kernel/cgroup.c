@@ -204,16 +204,27 @@ int cgroup_child_fd(const struct cgroup *g)
     return g->mode == CGROUP_V2 ? g->dirs[0].fd : -1;
 }
 
-int cgroup_enter(const struct cgroup *g, pid_t pid)
+/* A user's process cannot be moved from one part of the hierarchy (a login's) to another but by those above: systemd
+ * does it where it may. */
+static int enter_dir(const struct cgroup *g, const struct cgroup_dir *d, pid_t pid)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", pid);
-    for (size_t i = 0; i < g->n; i++) {
-        int r = cgroup_write(g->dirs[i].fd, "cgroup.procs", number);
-        if (r < 0)
-            return err_set(r, "cannot enter the control group %s: %s", g->dirs[i].path, strerror(-r));
-    }
-    return 0;
+    int r = cgroup_write(d->fd, "cgroup.procs", number);
+    if (r == 0)
+        return 0;
+    if (r != -EACCES || g->mode != CGROUP_V2 || !systemd_runs())
+        return err_set(r, "cannot enter the control group %s: %s", d->path, strerror(-r));
+    r = systemd_attach(d->path, pid);
+    return r < 0 ? err_wrap(r, "cannot enter the control group %s", d->path) : 0;
+}
+
+int cgroup_enter(const struct cgroup *g, pid_t pid)
+{
+    int r = 0;
+    for (size_t i = 0; i < g->n && r == 0; i++)
+        r = enter_dir(g, &g->dirs[i], pid);
+    return r;
 }
 
 /* --- limits */

@@ -1,7 +1,8 @@
 /* Freezing containers through their control group.
  *
- * On version 1 a container without limits has no group: one is made when it is to be frozen, and its processes are moved into it until
- * none is left outside. Its path goes into the live record, so that everybody finds it. */
+ * A container without limits may have no group (always on version 1; on version 2 where systemd would have to be asked): one is made when
+ * it is to be frozen, and its processes are moved into it until none is left outside. Its path goes into the live record, so that everybody
+ * finds it. */
 #include "launch.h"
 
 #include "whelk/err.h"
@@ -37,13 +38,13 @@ static int move_all(const struct cgroup *g, ino_t ns, char ***moved)
     return n;
 }
 
-static int make_late_group(const struct store *s, const char *id, struct ctr_live *live, struct cgroup **ret)
+static int make_late_group(const struct store *s, const char *id, pid_t supervisor, struct ctr_live *live, struct cgroup **ret)
 {
     char init[24];
     auto_close int dir = -1;
     auto_strv char **moved = NULL;
     struct cgroup *g = NULL;
-    int r = cgroup_make(&(struct cgroup_request){.id = id, .full = true}, &g);
+    int r = cgroup_make(&(struct cgroup_request){.id = id, .full = true, .supervisor = supervisor}, &g);
     if (r == 0 && !g)
         r = err_set(-EOPNOTSUPP, "container %.12s has no control group that could be frozen, and none can be made here; start it with a limit, under "
                                  "systemd, or as root", id);
@@ -73,7 +74,7 @@ static int open_group(const struct store *s, const char *id, bool make, struct c
     if (r == 0 && live.cgroup)
         r = cgroup_open(live.cgroup, ret);
     else if (r == 0)
-        r = make ? make_late_group(s, id, &live, ret) : -ENOENT;
+        r = make ? make_late_group(s, id, state.supervisor, &live, ret) : -ENOENT;
     ctr_live_done(&live);
     return r;
 }

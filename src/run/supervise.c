@@ -137,11 +137,14 @@ static int start(struct supervisor *v)
     int r = signal_parse(l->c->stop_signal, &s->stop_signal);
     if (r == 0)
         r = s->signals = open_signals();
-    /* The CHILD makes its namespaces while the STARTER still has the ids mapped. */
-    if (r >= 0)
+    /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on its way to a scope. */
+    bool in_scope = limits_any(&l->c->limits) && cgroup_mode() == CGROUP_V2;
+    if (r >= 0 && !in_scope)
         r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
     if (r >= 0)
         r = await_maps(l, &v->group);
+    if (r >= 0 && in_scope)
+        r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
     if (r >= 0)
         r = enter_group(v);
     if (r >= 0)
