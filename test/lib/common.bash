@@ -80,7 +80,7 @@ container_pid() {
 
 # --- background jobs
 #
-# Never "wait" without a pid: it would wait for bats' own watchdog. Start with "in_background COMMAND...", then "wait_all".
+# Never "wait" without a pid: it waits for whatever else there is. Start with "in_background COMMAND...", then "wait_all".
 
 jobs_pids=()
 in_background() {
@@ -191,6 +191,14 @@ assert_id() { # 64 lower-case hex digits
         echo "not an id: $1" >&2
         return 1
     }
+}
+
+# not COMMAND...: it must fail. (A plain "!" does not end a test.)
+not() {
+    if "$@"; then
+        echo "should not be so: $*" >&2
+        return 1
+    fi
 }
 
 # --- lanes

@@ -4,7 +4,6 @@
 load ../lib/common
 
 setup_file() {
-    export BATS_TEST_TIMEOUT=600
     base_image
     seed=${WHELK_TEST_SEED:-$$}
     export seed

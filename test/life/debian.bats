@@ -5,7 +5,6 @@
 load ../lib/common
 
 setup_file() {
-    export BATS_TEST_TIMEOUT=500
     local tar
     if tar=$(sh "$WHELK_TREE/test/lib/mkdebian"); then
         whelk import "$tar" debian

@@ -4,10 +4,6 @@
 
 load ../lib/common
 
-setup_file() {
-    export BATS_TEST_TIMEOUT=300
-}
-
 @test "quickstart builds whelk, an image and runs it, and may run again" {
     cp -r "$WHELK_TREE" "$BATS_TEST_TMPDIR/checkout"
     chmod -R u+w "$BATS_TEST_TMPDIR/checkout"

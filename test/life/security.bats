@@ -4,7 +4,6 @@
 load ../lib/common
 
 setup_file() {
-    export BATS_TEST_TIMEOUT=400
     base_image
 }
 
