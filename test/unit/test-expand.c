@@ -134,7 +134,7 @@ static const char *lookup_long(void *ctx, const char *name)
 /* What a hostile file could use against memory and stack. */
 static void test_bounds(void **state)
 {
-    auto_buf struct buf nested = {0}, twice = {0};
+    auto_buf struct buf nested = {0};
     auto_free char *big = xmalloc(600001), *result = NULL;
 
     memset(big, 'x', 600000);
