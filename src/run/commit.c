@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <search.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
@@ -286,6 +287,23 @@ static int make_layer(struct commit_job *j, char **ret_key)
     return r;
 }
 
+/* Signals wait meanwhile: a container must not stay frozen because somebody lost patience. */
+static int make_layer_frozen(struct commit_job *j, char **ret_key)
+{
+    const struct store *s = j->st->store;
+    sigset_t all, old;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
+    bool frozen = freeze(s, j->c);
+    int r = make_layer(j, ret_key);
+    auto_free char *text = r < 0 ? xstrdup(err_text(r)) : NULL;
+    int thawed = frozen ? run_pause(s, j->c->id, false) : 0;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (r < 0)
+        return err_set(r, "%s", text);
+    return thawed == -ESRCH || thawed == -EINVAL ? 0 : thawed; /* killed, or thawed by somebody else */
+}
+
 int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_key)
 {
     const struct store *s = st->store;
@@ -299,13 +317,7 @@ int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_k
         r = ctr_state(s, c->id, &state);
     if (r < 0)
         return r == -ENOENT ? err_set(r, "container %s was removed", c->name) : r;
-    bool frozen = pause && state.status == CTR_RUNNING && freeze(s, c);
-    r = make_layer(&j, ret_key);
-    if (!frozen)
-        return r;
-    auto_free char *text = r < 0 ? xstrdup(err_text(r)) : NULL;
-    int thawed = run_pause(s, c->id, false);
-    return r < 0 ? err_set(r, "%s", text) : thawed == -ESRCH ? 0 : thawed;
+    return pause && state.status == CTR_RUNNING ? make_layer_frozen(&j, ret_key) : make_layer(&j, ret_key);
 }
 
 /* ---- the config ---- */
