@@ -83,7 +83,8 @@ const struct cmd cmd_container_prune = {
     .summary = "remove all containers that do not run",
     .description = "Removes created and ended containers and prints their ids and what they held. Asks before, on a "
                    "terminal; elsewhere --force is needed.",
-    .examples = "whelk container prune -f\nwhelk container prune -f --filter until=24h",
+    .examples = "whelk container prune -f\nwhelk container prune -f --filter until=24h\nwhelk container prune -f "
+                "--filter label=job",
     .opts = prune_table,
     .opts_size = sizeof(struct prune_opts),
     .max_args = 0,

@@ -117,7 +117,7 @@ const struct cmd cmd_image_prune = {
     .description = "Removes the images without a name, with --all every image, that no container uses, and prints them "
                    "and what that freed. The build cache is "
                    "left alone. Asks before, on a terminal; elsewhere --force is needed.",
-    .examples = "whelk image prune\nwhelk image prune -af --filter until=240h",
+    .examples = "whelk image prune\nwhelk image prune -f --filter label=job\nwhelk image prune -af --filter until=240h",
     .opts = prune_table,
     .opts_size = sizeof(struct prune_opts),
     .max_args = 0,

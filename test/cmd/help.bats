@@ -54,7 +54,7 @@ load ../lib/common
         [ "$output" = "$long" ]
     done
     run --separate-stderr "$WHELK" version -h
-    [ "${lines[0]}" = "Usage: whelk version" ]
+    [ "${lines[0]}" = "Usage: whelk version [OPTIONS]" ]
 }
 
 @test "every command has a description and three examples" {
@@ -70,7 +70,7 @@ load ../lib/common
 @test "--help wins over other mistakes" {
     run --separate-stderr "$WHELK" version --bogus one two --help
     [ "$status" -eq 0 ]
-    [ "${lines[0]}" = "Usage: whelk version" ]
+    [ "${lines[0]}" = "Usage: whelk version [OPTIONS]" ]
 }
 
 @test "help of what does not exist" {
