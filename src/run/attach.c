@@ -136,8 +136,10 @@ static void take_stdin(struct relay *r)
         r->window--;
         hold(r, FRAME_STDIN, len);
     }
-    if (r->detached)
+    if (r->detached) {
+        r->stdin_open = false;
         frame_send(r->a->sock, FRAME_DETACH, NULL, 0, -1, 0);
+    }
 }
 
 /* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE (CV-15); so is a full
@@ -175,7 +177,7 @@ static bool take_frame(struct relay *r)
     return type != FRAME_EXIT;
 }
 
-/* False at the end of the session, or when its keys have been typed. */
+/* False at the end of the session. After the keys it hangs up: only then has it let go of us, and our end does not take the container along. */
 static bool serve(struct relay *r, const struct pollfd *p)
 {
     if (p[1].revents)
@@ -186,7 +188,7 @@ static bool serve(struct relay *r, const struct pollfd *p)
         return false;
     if (p[2].revents)
         take_stdin(r);
-    return !r->detached;
+    return true;
 }
 
 static void relay_loop(struct relay *r)
