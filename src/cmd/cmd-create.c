@@ -7,8 +7,8 @@ struct create_opts {
 
 static const struct opt create_table[] = {
     RUN_OPTION_ROWS(struct create_opts),
-#define LIMIT(field, kind, option, helptext, ...)                                                                      \
-    {option, 0, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
+#define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
+    {option, letter, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
 #include "whelk/limits.def"
 #undef LIMIT
     OPT_END,

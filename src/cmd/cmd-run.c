@@ -8,8 +8,8 @@ struct run_opts {
 
 static const struct opt run_table[] = {
     RUN_OPTION_ROWS(struct run_opts),
-#define LIMIT(field, kind, option, helptext, ...)                                                                      \
-    {option, 0, LIMIT_OPT_##kind, OPT(struct run_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
+#define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
+    {option, letter, LIMIT_OPT_##kind, OPT(struct run_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
 #include "whelk/limits.def"
 #undef LIMIT
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},

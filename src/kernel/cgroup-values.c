@@ -167,7 +167,8 @@ static const struct limit_row {
         controller, file, &form_##form                                                                                 \
     }
 #define V1 V2
-#define LIMIT(field, kind, option, help, ...) {option, offsetof(struct limits, field), KIND_##kind, __VA_ARGS__},
+#define LIMIT(field, kind, option, letter, help, ...)                                                                  \
+    {option, offsetof(struct limits, field), KIND_##kind, __VA_ARGS__},
 #include "whelk/limits.def"
 #undef LIMIT
 };
