@@ -11,7 +11,7 @@ struct attach_opts {
 
 static const struct opt attach_table[] = {
     {"detach-keys", 0, OPT_STR, OPT(struct attach_opts, detach_keys), .arg = "KEYS",
-     .help = "keys that leave the terminal: letters and ctrl-X, comma-separated; empty: none", .def = "ctrl-p,ctrl-q"},
+     .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     {"no-stdin", 0, OPT_BOOL, OPT(struct attach_opts, attach.no_stdin), .help = "only watch"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct attach_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
     OPT_END,

@@ -14,7 +14,7 @@ static const struct opt run_table[] = {
 #undef LIMIT
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
-     .help = "keys that leave the terminal: letters and ctrl-X, comma-separated; empty: none", .def = "ctrl-p,ctrl-q"},
+     .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
     OPT_END,
 };
