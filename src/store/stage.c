@@ -128,9 +128,14 @@ static int replace_layer(struct stage *st, const char *name, const char *layer)
                                                             : 0;
 }
 
+/* Pinned before it is there: a collector that had marked already must not find it unmarked. The note that vouches for it comes after, or it would
+ * vouch for an old one of the same name. */
 int stage_publish_layer(struct stage *st, const char *name, const char *key)
 {
     auto_free char *layer = xasprintf("layers/%s", key);
+    int pinned = stage_pin(st, (const char *const[]){layer}, 1);
+    if (pinned < 0)
+        return pinned;
     if (renameat(st->fd, name, st->store->fd, layer) < 0) {
         if (errno != ENOTEMPTY && errno != EEXIST)
             return err_sys("cannot publish %s/%s", st->store->path, layer);
