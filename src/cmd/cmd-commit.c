@@ -137,7 +137,7 @@ const struct cmd cmd_commit = {
                    "command, environment and other settings that it "
                    "was started with; prints its id. What is in volumes does not belong to it.",
     .examples =
-        "whelk commit web web:patched\nwhelk commit -c 'CMD [\"httpd\", \"-f\"]' -c 'ENV MODE=live' web web:live",
+        "whelk commit web web:patched\nwhelk commit -m 'tuned' web\nwhelk commit -c 'CMD [\"httpd\", \"-f\"]' -c 'ENV MODE=live' web web:live",
     .opts = commit_table,
     .opts_size = sizeof(struct commit_opts),
     .defaults = defaults,

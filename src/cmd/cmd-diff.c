@@ -32,7 +32,7 @@ const struct cmd cmd_diff = {
     .summary = "show which files a container has changed",
     .description = "Prints a line for each file that a container, running or not, has added (A), changed (C) or "
                    "deleted (D) since it was made from its image.",
-    .examples = "whelk diff web",
+    .examples = "whelk diff web\nwhelk diff 3f5a\nwhelk container diff web",
     .min_args = 1,
     .max_args = 1,
     .complete = COMPLETE_CONTAINER,

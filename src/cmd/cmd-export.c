@@ -68,7 +68,7 @@ const struct cmd cmd_export = {
     .description = "Writes all files of a container, running or not, as one plain tar archive to standard output or a "
                    "file. What is mounted in it (volumes, /proc, "
                    "/dev) is left out. whelk import makes an image of such an archive.",
-    .examples = "whelk export web -o web.tar\nwhelk export web | whelk import - web:flat",
+    .examples = "whelk export web -o web.tar\nwhelk export web | whelk import - web:flat\nwhelk export web | tar -t",
     .opts = export_table,
     .opts_size = sizeof(struct export_opts),
     .min_args = 1,

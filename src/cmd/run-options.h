@@ -72,7 +72,7 @@
      .words = "private none host"},                                                                                    \
     {"no-healthcheck", 0, OPT_BOOL, OPT(type, run.no_healthcheck), .help = "do without the image's health check"},      \
     {"oom-score-adj", 0, OPT_STR, OPT(type, run.oom_score_adj), .arg = "NUMBER",                                       \
-     .help = "how ready the kernel is to kill it when memory runs out, -1000 to 1000", .def = "100 more than whelk's"}, \
+     .help = "-1000 to 1000: who is killed first when memory runs out", .def = "100 more than whelk's"}, \
     {"privileged", 0, OPT_BOOL, OPT(type, run.privileged),                                                             \
      .help = "all capabilities, devices and paths that the user himself has; never more than those"},                  \
     {"pull", 0, OPT_STR, OPT(type, run.pull), .arg = "POLICY", .help = "when to pull the image: missing or never",     \
@@ -81,7 +81,7 @@
      .help = "make the root file system read-only, with a tmpfs at /run, /tmp and /var/tmp"},                          \
     {"replace", 0, OPT_BOOL, OPT(type, run.replace), .help = "remove a container of the same name first"},             \
     {"restart", 0, OPT_STR, OPT(type, run.restart), .arg = "POLICY",                                                   \
-     .help = "start it again when it ends: no, always, unless-stopped, on-failure[:TIMES]", .def = "no",               \
+     .help = "start it again: no, always, unless-stopped, on-failure[:TIMES]", .def = "no",               \
      .complete = COMPLETE_WORDS, .words = "no always unless-stopped on-failure"},                                      \
     {"rm", 0, OPT_BOOL, OPT(type, run.rm), .help = "remove the container when it has ended"},                          \
     {"security-opt", 0, OPT_LIST, OPT(type, run.security_opts), .arg = "OPTION",                                       \
