@@ -228,7 +228,10 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
     int r = ctr_load(s, id, &base);
     if (r < 0)
         return r == -ENOENT ? err_set(r, "container %.12s was removed", id) : r;
-    r = exec_ctr(&base, o, command, &c);
+    if (run_is_paused(s, id)) /* the command would be frozen too, and this one wait for ever */
+        r = err_set(-EBUSY, "container %.12s is paused; let it go on first: whelk unpause %s", id, base.name);
+    if (r == 0)
+        r = exec_ctr(&base, o, command, &c);
     if (r == 0) {
         r = exec_in(s, &c, o);
         strv_free(c.env);
