@@ -107,6 +107,7 @@ struct supervisor {
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
     int alive;
+    bool ill; /* ended by its health check, to be started again */
 };
 
 /* The CHILD waits for its go in the group that its limits hold for; only then does it make its cgroup namespace. */
@@ -175,8 +176,9 @@ static void on_health(void *ctx, const char *status)
         return;
     if (str_eq(action, "stop"))
         session_stop(&v->s, TIMEOUT_OWN);
-    else if (v->s.pidfd >= 0) /* kill; restart: the policy takes it from there */
+    else if (v->s.pidfd >= 0) /* after kill it is the policy's turn */
         pidfd_signal(v->s.pidfd, SIGKILL, 0);
+    v->ill = str_eq(action, "restart");
 }
 
 static void write_exit(struct supervisor *v, int code, bool restarting, const char *error)
@@ -215,12 +217,24 @@ static int start_again(struct supervisor *v)
     return r < 0 ? r : publish_live(v);
 }
 
+/* By the policy, or because the health check wants it, whatever the policy. */
+static bool goes_on(struct supervisor *v, int code)
+{
+    int64_t ran_ms = (time_now() - v->record.started) / 1000000;
+    bool ill = v->ill;
+    v->ill = false;
+    if (v->s.stop_asked)
+        return false;
+    bool wanted = restart_wanted(v->l->c, &v->restarts, code, ran_ms);
+    v->restarts.count += ill && !wanted;
+    return wanted || ill;
+}
+
 static int run_with_restarts(struct supervisor *v)
 {
     int code = run_to_end(v);
     for (;;) {
-        int64_t ran_ms = (time_now() - v->record.started) / 1000000;
-        if (v->s.stop_asked || !restart_wanted(v->l->c, &v->restarts, code, ran_ms))
+        if (!goes_on(v, code))
             return code;
         write_exit(v, code, true, "");
         session_idle(&v->s, v->restarts.delay_ms);
