@@ -83,7 +83,8 @@ static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
     bool v2 = cgroup_mode() == CGROUP_V2;
     if (!limits_any(&c->limits) && !v2)
         return 0;
-    struct cgroup_request q = {.id = c->id, .limits = &c->limits, .defaults = v2 && !c->limits.pids ? &defaults : NULL, .supervisor = supervisor};
+    /* on version 1 with a limit also the groups that pause and stats need */
+    struct cgroup_request q = {.id = c->id, .limits = &c->limits, .defaults = v2 && !c->limits.pids ? &defaults : NULL, .supervisor = supervisor, .full = !v2};
     struct cgroup *g = NULL;
     int r = cgroup_make(&q, &g);
     if (r == 0 && g)
