@@ -175,6 +175,10 @@ teardown() {
     [[ $(inspect_field c .State.FinishedAt) =~ ^20[0-9][0-9]-.*Z$ ]]
 }
 
+no_containers() {
+    [ -z "$(whelk ps -aq)" ]
+}
+
 @test "--rm removes the container, in the foreground and in the background, and keeps the status (S-012)" {
     run_whelk run --rm --name c base sh -c 'exit 5'
     assert_status 5
@@ -182,7 +186,7 @@ teardown() {
     # The name is free again.
     whelk run -d --rm --name c base sleep 100 >/dev/null
     assert_equal "$(whelk kill c)" c
-    wait_for 10 test -z "$(whelk ps -aq)"
+    wait_for 10 no_containers
     # One that cannot be started leaves nothing either.
     not_found run --rm base nosuch
     assert_equal "$(whelk ps -aq)" ""
