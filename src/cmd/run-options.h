@@ -72,7 +72,7 @@
      .words = "private none host"},                                                                                    \
     {"no-healthcheck", 0, OPT_BOOL, OPT(type, run.no_healthcheck), .help = "do without the image's health check"},      \
     {"oom-score-adj", 0, OPT_STR, OPT(type, run.oom_score_adj), .arg = "NUMBER",                                       \
-     .help = "-1000 to 1000: who is killed first when memory runs out", .def = "100 more than whelk's"}, \
+     .help = "-1000 to 1000: killed early or late when memory runs out", .def = "whelk's + 100"}, \
     {"privileged", 0, OPT_BOOL, OPT(type, run.privileged),                                                             \
      .help = "all capabilities, devices and paths that the user himself has; never more than those"},                  \
     {"pull", 0, OPT_STR, OPT(type, run.pull), .arg = "POLICY", .help = "when to pull the image: missing or never",     \
