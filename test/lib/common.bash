@@ -111,6 +111,13 @@ wait_for() {
         sleep 0.02
     done
 }
+# For wait_for: COMMAND, asked each time, prints just EXPECTED.
+prints() { # EXPECTED COMMAND...
+    local expected=$1
+    shift
+    [ "$("$@" 2>/dev/null)" = "$expected" ]
+}
+
 is_gone() { # PID
     ! kill -0 "$1" 2>/dev/null && [ ! -e "/proc/$1" ]
 }
