@@ -90,6 +90,13 @@ bool clients_stalled(const struct session *s)
     return false;
 }
 
+void clients_drop_stalled(struct session *s)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (s->clients[i].pending_len && !s->clients[i].owner)
+            drop(s, &s->clients[i]);
+}
+
 static int flush_pending(struct client *c)
 {
     int r = c->pending_len ? frame_send(c->sock, c->pending_type, c->pending, c->pending_len, -1, MSG_DONTWAIT) : 0;

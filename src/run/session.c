@@ -287,10 +287,13 @@ static int64_t next_time(const struct session *s)
     return next;
 }
 
+/* ms that an ended command's output waits for somebody who was attached and does not take it */
+enum { WATCHER_PATIENCE = 5000 };
+
 static int poll_timeout(const struct session *s, bool ended)
 {
     if (ended)
-        return clients_stalled(s) ? -1 : 0;
+        return clients_stalled(s) ? WATCHER_PATIENCE : 0;
     int64_t next = next_time(s);
     if (!next)
         return -1;
@@ -398,8 +401,11 @@ int session_loop(struct session *s)
     while (!ended || !drained(s)) {
         struct pollfd p[P_COUNT];
         fill_poll(s, p, ended);
-        if (poll(p, P_COUNT, poll_timeout(s, ended)) < 0 && errno != EINTR)
+        int n = poll(p, P_COUNT, poll_timeout(s, ended));
+        if (n < 0 && errno != EINTR)
             break;
+        if (n == 0 && ended)
+            clients_drop_stalled(s);
         serve(s, p, ended);
         if (p[P_END].revents) {
             status = proc_reap(s->pid);

@@ -109,6 +109,8 @@ void clients_send(struct session *s, enum frame type, const void *data, size_t l
 /* The last frame. */
 void clients_finish(struct session *s, int code);
 bool clients_stalled(const struct session *s);
+/* Lets go of those that only watch and take nothing. */
+void clients_drop_stalled(struct session *s);
 bool client_waits(const struct client *c); /* is there something for client_flush? */
 void client_flush(struct session *s, struct client *c);
 /* Takes one frame of a client. */
