@@ -17,6 +17,13 @@ teardown() {
     no_containers_left
 }
 
+started() { # NAME TIMES
+    [ "$(whelk exec "$1" wc -l /starts)" = "$2 /starts" ]
+}
+logged() { # NAME TIMES
+    [ "$(whelk logs "$1" | grep -c run)" -ge "$2" ]
+}
+
 @test "the same container, another process" {
     local id pid
     id=$(whelk run -d --name c base sh -c 'echo x >>/starts; exec sleep 100')
