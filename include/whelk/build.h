@@ -1,7 +1,7 @@
 /* Building an image from a Dockerfile (DESIGN 6).
  *
- * dockerfile.h gives stages of typed instructions; plan.c picks the stages that the target needs; build.c walks them: each instruction
- * *prepares* a new config and cache key, and only a miss *executes* (step-run.c, step-copy.c). */
+ * dockerfile.h gives stages of typed instructions; plan.c picks the stages that the target needs; build.c walks them:
+ * each instruction *prepares* a new config and cache key, and only a miss *executes* (step-run.c, step-copy.c). */
 #ifndef WHELK_BUILD_H
 #define WHELK_BUILD_H
 
@@ -9,24 +9,25 @@
 #include "whelk/store.h"
 
 struct build_options {
-    char *context;      /* directory */
-    char *file;         /* Dockerfile, "-" for standard input; NULL: Containerfile, then Dockerfile in the context */
-    char **tags;        /* as typed; checked before anything is built */
-    char **build_args;  /* NAME=value or NAME */
-    char **labels;      /* KEY=VALUE */
-    char *target;       /* stage name or number */
-    char *network;      /* of RUN steps: "private", "none", "host" */
+    char *context;     /* directory */
+    char *file;        /* Dockerfile, "-" for standard input; NULL: Containerfile, then Dockerfile in the context */
+    char **tags;       /* as typed; checked before anything is built */
+    char **build_args; /* NAME=value or NAME */
+    char **labels;     /* KEY=VALUE */
+    char *target;      /* stage name or number */
+    char *network;     /* of RUN steps: "private", "none", "host" */
     bool no_cache, quiet;
-    int log_fd;         /* step lines and the output of RUN */
+    int log_fd; /* step lines and the output of RUN */
 };
 
-/* Builds and names the image; its id in ret_id (65 bytes). A failing RUN: -ECHILD with the command's own status as err_status (DF-52);
- * finished steps stay cached, nothing is tagged. The calling process becomes the builder inside the store's user namespace at the
- * first step that is not cached (userns_become): what the caller prints afterwards is printed there. */
+/* Builds and names the image; its id in ret_id (65 bytes). A failing RUN: -ECHILD with the command's own status as
+ * err_status (DF-52); finished steps stay cached, nothing is tagged. The calling process becomes the builder inside the
+ * store's user namespace at the first step that is not cached (userns_become): what the caller prints afterwards is
+ * printed there. */
 int build_image(struct store *s, const struct build_options *o, char ret_id[65]);
 
-/* Changes a config by instructions as they stand in a Dockerfile ("CMD [\"sh\"]", "ENV A=b"), one after the other; those that make layers
- * are refused. Nothing is changed on failure. */
+/* Changes a config by instructions as they stand in a Dockerfile ("CMD [\"sh\"]", "ENV A=b"), one after the other;
+ * those that make layers are refused. Nothing is changed on failure. */
 int build_change(struct image_config *config, char *const *changes);
 
 #endif

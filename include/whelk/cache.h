@@ -1,5 +1,5 @@
-/* The build cache: cache/steps/<key> says what a step made, cache/files remembers digests of context files by stat (STORE,
- * durability 5). A record is a root for its layer until it is pruned. */
+/* The build cache: cache/steps/<key> says what a step made, cache/files remembers digests of context files by stat
+ * (STORE, durability 5). A record is a root for its layer until it is pruned. */
 #ifndef WHELK_CACHE_H
 #define WHELK_CACHE_H
 
@@ -10,7 +10,7 @@
 
 struct cache_step {
     struct rec_head head;
-    char *layer;   /* key, or NULL: the step changed nothing in the tree */
+    char *layer; /* key, or NULL: the step changed nothing in the tree */
     char *diffid;
     int64_t size;
     int64_t created; /* ns: becomes the history entry's time */
@@ -19,14 +19,16 @@ struct cache_step {
 };
 extern const struct rec_type cache_step_rec;
 
-/* key: 64 hex. -ENOENT without text if there is none or its layer is gone. The caller has store_hold until it has pinned the layer. */
+/* key: 64 hex. -ENOENT without text if there is none or its layer is gone. The caller has store_hold until it has
+ * pinned the layer. */
 int cache_step_get(const struct store *s, const char *key, struct cache_step *ret);
 /* Only after stage_sync: the record is what makes its layer trusted. */
 int cache_step_put(const struct store *s, const char *key, const struct cache_step *step);
 void cache_step_done(struct cache_step *step);
 int cache_steps_remove_all(const struct store *s); /* rmi -af and prune */
 
-/* Digests of files by (device, inode, size, mtime ns, ctime ns): load the table for one build, look up, add, save if changed. */
+/* Digests of files by (device, inode, size, mtime ns, ctime ns): load the table for one build, look up, add, save if
+ * changed. */
 struct file_digests;
 int file_digests_open(const struct store *s, struct file_digests **ret);
 /* The hex digest of the regular file open at fd; st is its fstat. */

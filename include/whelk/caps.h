@@ -11,7 +11,8 @@ int cap_parse(const char *name, unsigned *ret);
 const char *cap_name(unsigned cap); /* "CAP_NET_RAW", static; NULL if unknown */
 uint64_t caps_default(void);        /* the 11 of podman (SECURITY 2.1) */
 uint64_t caps_all(void);            /* all that this kernel knows */
-uint64_t caps_grantable(void);      /* those of them that a container of the caller can have: a root with few caps has not all */
+uint64_t
+caps_grantable(void); /* those of them that a container of the caller can have: a root with few caps has not all */
 /* The default changed by --cap-add and --cap-drop lists (vectors; "ALL" known; drops first when ALL is dropped, R-091,
  * R-092). -EINVAL with text for an unknown name, and for what is both added and dropped. */
 int caps_compute(uint64_t base, char *const *add, char *const *drop, uint64_t *ret);

@@ -1,16 +1,19 @@
-/* Control groups of a container. Version 2 is the real thing: a delegated, writable subtree, or a scope that systemd makes over D-Bus; version 1
- * controllers are used where a host has only those (RUNTIME, namespaces and cgroups 6; DESIGN 7, 10).
+/* Control groups of a container. Version 2 is the real thing: a delegated, writable subtree, or a scope that systemd
+ * makes over D-Bus; version 1 controllers are used where a host has only those (RUNTIME, namespaces and cgroups 6;
+ * DESIGN 7, 10).
  *
  * Which group a container gets:
  *
- *     version 2, the caller's group is delegated (a unit with Delegate=yes; without systemd any group that it may write):
- *                  <group>/whelk-ID     and, as soon as controllers are needed, the group's processes in <group>/supervisor
+ *     version 2, the caller's group is delegated (a unit with Delegate=yes; without systemd any group that it may
+ *              write):
+ *                  <group>/whelk-ID     and, as soon as controllers are needed, the group's processes in
+ *                                       <group>/supervisor
  *     version 2, else, under systemd: a scope by the system's manager (root) or the user's:
  *                  whelk-ID-PID.scope/ctr and whelk-ID-PID.scope/supervisor
  *     version 1    <the caller's own group of each controller that is needed>/whelk-ID, below /sys/fs/cgroup/CONTROLLER
  *
- * ID: the first 12 digits. A process in a group with controllers for its children is not allowed by the kernel (version 2),
- * hence the leaf "supervisor". */
+ * ID: the first 12 digits. A process in a group with controllers for its children is not allowed by the kernel (version
+ * 2), hence the leaf "supervisor". */
 #ifndef WHELK_CGROUP_H
 #define WHELK_CGROUP_H
 
@@ -30,7 +33,8 @@ struct limits {
 #undef LIMIT
 };
 bool limits_any(const struct limits *l);
-/* Checks each value and how they go together (swap below memory, cpus with a quota ...). -EINVAL with text that names the option. */
+/* Checks each value and how they go together (swap below memory, cpus with a quota ...). -EINVAL with text that names
+ * the option. */
 int limits_check(const struct limits *l);
 void limits_done(struct limits *l); /* frees what it holds */
 
@@ -44,24 +48,28 @@ struct cgroup_request {
     const char *id;
     const struct limits *limits;   /* asked for: one that cannot be set is an error. NULL: none */
     const struct limits *defaults; /* set where that can be had without asking systemd, else left. NULL: none */
-    bool full;        /* have a group also without limits, with what pause and stats need, if this user may; costs a call to systemd or some
-                       * directories */
-    pid_t supervisor; /* > 0, of the caller's pid namespace; moved beside the container where the kernel or systemd wants it so */
+    bool full; /* have a group also without limits, with what pause and stats need, if this user may; costs a call to
+                * systemd or some directories */
+    pid_t supervisor; /* > 0, of the caller's pid namespace; moved beside the container where the kernel or systemd
+                         wants it so */
 };
-/* Makes the group. *ret is NULL if nothing had to be made, or nothing could and nothing has to be. A limit whose controller is not to be had is
- * -EOPNOTSUPP with text that names option, controller and what to do. Talks to systemd in a forked child that ends. */
+/* Makes the group. *ret is NULL if nothing had to be made, or nothing could and nothing has to be. A limit whose
+ * controller is not to be had is -EOPNOTSUPP with text that names option, controller and what to do. Talks to systemd
+ * in a forked child that ends. */
 int cgroup_make(const struct cgroup_request *q, struct cgroup **ret);
 /* A descriptor of the v2 group for CLONE_INTO_CGROUP (good as long as g is), or -1 (v1: cgroup_enter). */
 int cgroup_child_fd(const struct cgroup *g);
-/* Moves pid, of the host's pid namespace where the caller cannot do it itself: a user's process that was born outside of the group's unit is moved by
- * systemd, which costs some milliseconds. What the SUPERVISOR clones should be born where it is already. */
+/* Moves pid, of the host's pid namespace where the caller cannot do it itself: a user's process that was born outside
+ * of the group's unit is moved by systemd, which costs some milliseconds. What the SUPERVISOR clones should be born
+ * where it is already. */
 int cgroup_enter(const struct cgroup *g, pid_t pid);
 
 /* For the record, so that other commands find it: "controller:path" words (v2: ":path"). Caller frees. */
 char **cgroup_paths(const struct cgroup *g);
 /* And back. -ENOENT without text if none of them is there any more. */
 int cgroup_open(char *const *paths, struct cgroup **ret);
-/* Writes all limits that l has (update: the old ones and the new ones together); -EOPNOTSUPP for a controller that g has not. */
+/* Writes all limits that l has (update: the old ones and the new ones together); -EOPNOTSUPP for a controller that g
+ * has not. */
 int cgroup_set(const struct cgroup *g, const struct limits *l);
 /* Returns when all processes are frozen (thawed); -EOPNOTSUPP if g cannot. */
 int cgroup_freeze(const struct cgroup *g, bool frozen);
@@ -77,9 +85,11 @@ struct cgroup_usage {
     uint64_t io_read, io_write, pids;
 };
 int cgroup_usage(const struct cgroup *g, struct cgroup_usage *ret);
-int cgroup_limits(const struct cgroup *g, struct limits *ret); /* what is in force; limits_done. cpus come as quota and period */
+int cgroup_limits(const struct cgroup *g,
+                  struct limits *ret); /* what is in force; limits_done. cpus come as quota and period */
 
-/* When its processes are gone, or about to be: waits a little for the kernel. Absent groups are fine. Frees g, which may be NULL. */
+/* When its processes are gone, or about to be: waits a little for the kernel. Absent groups are fine. Frees g, which
+ * may be NULL. */
 void cgroup_remove(struct cgroup *g);
 void cgroup_close(struct cgroup *g); /* frees, leaves the group */
 

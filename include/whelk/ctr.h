@@ -1,9 +1,9 @@
-/* Containers on disk: containers/<id>/{container.json, upper/, work/, log, hosts, hostname, resolv.conf, alive, live.json} and
- * container-names/<name>, a symlink to the id.
+/* Containers on disk: containers/<id>/{container.json, upper/, work/, log, hosts, hostname, resolv.conf, alive,
+ * live.json} and container-names/<name>, a symlink to the id.
  *
- * Liveness (RUNTIME, life and death 2, 3): the supervisor holds a record lock on `alive`; running = held. `alive` has the exit record:
- * empty = never started; otherwise one fixed block, written at the start and, before the lock goes, at the end. Nothing else says
- * what state a container is in. */
+ * Liveness (RUNTIME, life and death 2, 3): the supervisor holds a record lock on `alive`; running = held. `alive` has
+ * the exit record: empty = never started; otherwise one fixed block, written at the start and, before the lock goes, at
+ * the end. Nothing else says what state a container is in. */
 #ifndef WHELK_CTR_H
 #define WHELK_CTR_H
 
@@ -14,9 +14,9 @@
 
 /* One mount of a container. */
 struct ctr_mount {
-    char *type;    /* "bind", "volume", "tmpfs", "image" */
-    char *source;  /* absolute host path of a bind, name of a volume, name of an image */
-    char *target;  /* absolute, inside */
+    char *type;     /* "bind", "volume", "tmpfs", "image" */
+    char *source;   /* absolute host path of a bind, name of a volume, name of an image */
+    char *target;   /* absolute, inside */
     char **options; /* "ro", "noexec", "rslave", ... as resolved */
     char *subpath;  /* of a volume: the directory in it, or NULL */
     char **layers;  /* of an image: keys, bottom first */
@@ -32,19 +32,19 @@ struct ctr {
     char *image;     /* id, or NULL */
     char *image_ref; /* as shown in ps */
     int64_t created;
-    char **layers;   /* keys, bottom first: rmi -f takes nothing from under a container (STORE, garbage 2) */
+    char **layers; /* keys, bottom first: rmi -f takes nothing from under a container (STORE, garbage 2) */
 
-    char **args;     /* entrypoint + command: what is executed */
+    char **args;          /* entrypoint + command: what is executed */
     int64_t n_entrypoint; /* how many of args come from the entrypoint */
     char **env;
-    char *cwd;       /* "" is "/" */
-    char *user;      /* "", "name", "uid", "user:group" */
+    char *cwd;  /* "" is "/" */
+    char *user; /* "", "name", "uid", "user:group" */
     char *hostname;
-    char **labels;   /* KEY=VALUE */
+    char **labels; /* KEY=VALUE */
 
     bool tty, open_stdin, auto_remove, init, read_only, privileged, no_new_privs, nested, unmask;
-    char *network;   /* "private", "none", "host" */
-    char *seccomp;   /* NULL: built in; "unconfined"; path */
+    char *network;                       /* "private", "none", "host" */
+    char *seccomp;                       /* NULL: built in; "unconfined"; path */
     int64_t cap_bounding, cap_effective; /* bit sets; effective for uid 0 */
     int64_t cap_ambient;                 /* explicit adds, for other users */
     char *stop_signal;                   /* "SIGTERM" */
@@ -66,25 +66,27 @@ struct ctr {
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */
     char **exposed_ports;
-    char *cid_file;                      /* removed with the container */
-    char **create_command;               /* argv, for inspect */
+    char *cid_file;        /* removed with the container */
+    char **create_command; /* argv, for inspect */
 };
 extern const struct rec_type ctr_rec;
 void ctr_done(struct ctr *c);
 
-/* A freshly made container directory in tmp/, not yet visible: container.json, empty upper/ and work/, alive, hosts, hostname,
- * resolv.conf are the caller's to fill through fd. */
+/* A freshly made container directory in tmp/, not yet visible: container.json, empty upper/ and work/, alive, hosts,
+ * hostname, resolv.conf are the caller's to fill through fd. */
 struct ctr_draft {
     char tmp_name[80];
     int fd;
 };
 /* hold: the caller has store_hold from before it looked up the image until after ctr_publish. */
 int ctr_draft_begin(const struct store *s, const struct ctr *c, struct ctr_draft *ret);
-/* Makes the name unique (its holder's id is in the error text, R-009), marks --rm containers for store_tidy, renames into place. */
+/* Makes the name unique (its holder's id is in the error text, R-009), marks --rm containers for store_tidy, renames
+ * into place. */
 int ctr_publish(const struct store *s, const struct ctr *c, struct ctr_draft *draft);
 void ctr_draft_drop(const struct store *s, struct ctr_draft *draft);
 
-/* Name, full id or unique prefix to the id; -ENOENT with text "no such container: X"; ambiguous lists candidates (S-044). Caller frees. */
+/* Name, full id or unique prefix to the id; -ENOENT with text "no such container: X"; ambiguous lists candidates
+ * (S-044). Caller frees. */
 int ctr_find(const struct store *s, const char *typed, char **ret_id);
 int ctr_load(const struct store *s, const char *id, struct ctr *ret); /* -ENOENT without text */
 int ctr_list(const struct store *s, char ***ret_ids);
@@ -93,22 +95,28 @@ int ctr_open_dir(const struct store *s, const char *id, int *ret_fd); /* -ENOENT
 int ctr_remove(const struct store *s, const char *id);
 /* Gives a container another name, in any state. The name's rules and uniqueness as in ctr_publish. */
 int ctr_rename(const struct store *s, const char *id, const char *name);
-/* The two halves of ctr_remove: after the first the container is gone for everybody and its name is free; the second deletes the files,
- * which may take a while. A lock on the container's directory must be dropped between them. */
+/* The two halves of ctr_remove: after the first the container is gone for everybody and its name is free; the second
+ * deletes the files, which may take a while. A lock on the container's directory must be dropped between them. */
 int ctr_retire(const struct store *s, const char *id, char ret_trash[80]);
 void ctr_delete_retired(const struct store *s, const char *trash);
 
-enum ctr_status { CTR_CREATED, CTR_RUNNING, CTR_RESTARTING /* its supervisor waits to start it again */, CTR_EXITED, CTR_ELSEWHERE /* runs on another host: shared home */ };
+enum ctr_status {
+    CTR_CREATED,
+    CTR_RUNNING,
+    CTR_RESTARTING /* its supervisor waits to start it again */,
+    CTR_EXITED,
+    CTR_ELSEWHERE /* runs on another host: shared home */
+};
 
 /* The live record, published by the supervisor when the command runs. */
 struct ctr_live {
     struct rec_head head;
     char *boot_id;
-    int64_t pid;            /* of the container's init, in the host's pid namespace */
-    int64_t pid_start;      /* its start time in ticks: pids come again (H12) */
-    int64_t started;        /* ns */
-    char **cgroup;          /* cgroup_paths of its group; NULL: none */
-    int64_t restarts;       /* how often the restart policy started it again */
+    int64_t pid;       /* of the container's init, in the host's pid namespace */
+    int64_t pid_start; /* its start time in ticks: pids come again (H12) */
+    int64_t started;   /* ns */
+    char **cgroup;     /* cgroup_paths of its group; NULL: none */
+    int64_t restarts;  /* how often the restart policy started it again */
 };
 extern const struct rec_type ctr_live_rec;
 void ctr_live_done(struct ctr_live *l);
@@ -116,13 +124,13 @@ void ctr_live_done(struct ctr_live *l);
 /* What is known of a container's life at this moment. */
 struct ctr_state {
     enum ctr_status status;
-    pid_t supervisor;   /* > 0 while running and visible from here */
-    int64_t generation; /* how often it was started */
-    int exit_code;      /* exited: its code; 137 if the supervisor was lost */
-    bool oom;           /* its last end: OOMKilled */
-    bool lost;          /* the supervisor was killed and left no status */
+    pid_t supervisor;          /* > 0 while running and visible from here */
+    int64_t generation;        /* how often it was started */
+    int exit_code;             /* exited: its code; 137 if the supervisor was lost */
+    bool oom;                  /* its last end: OOMKilled */
+    bool lost;                 /* the supervisor was killed and left no status */
     int64_t started, finished; /* ns; 0 unknown */
-    char error[160];    /* why it could not start, or "" */
+    char error[160];           /* why it could not start, or "" */
 };
 int ctr_state(const struct store *s, const char *id, struct ctr_state *ret);
 /* Has it a supervisor here? */
@@ -131,7 +139,7 @@ static inline bool ctr_is_up(const struct ctr_state *st)
     return st->status == CTR_RUNNING || st->status == CTR_RESTARTING;
 }
 int ctr_live_load(const struct store *s, const char *id, struct ctr_live *ret); /* -ENOENT without text */
-const char *ctr_status_name(enum ctr_status st); /* "created", "running", "exited" */
+const char *ctr_status_name(enum ctr_status st);                                /* "created", "running", "exited" */
 
 /* What the health checks of the current run found: health.json. */
 struct health_result {

@@ -1,5 +1,5 @@
-/* Events: what happened to objects of a store, a JSON object a line in the file `events`, appended with one write each, rotated once to
- * events.1 at 8 MiB. Not durable, and never in the way: an event that cannot be written is lost. */
+/* Events: what happened to objects of a store, a JSON object a line in the file `events`, appended with one write each,
+ * rotated once to events.1 at 8 MiB. Not durable, and never in the way: an event that cannot be written is lost. */
 #ifndef WHELK_EVENT_H
 #define WHELK_EVENT_H
 
@@ -21,8 +21,10 @@ void event_done(struct event *e);
 
 /* Fills in the time. Strings stay the caller's. */
 void event_write(const struct store *s, const struct event *e);
-/* Calls fn for each event from since to until (ns; 0: from the beginning, to now), oldest first; with follow it goes on with those to come,
- * until the time `until` or until fn returns non-zero, which is returned. Damaged lines are left out. */
-int events_read(const struct store *s, int64_t since, int64_t until, bool follow, int (*fn)(const struct event *e, void *ctx), void *ctx);
+/* Calls fn for each event from since to until (ns; 0: from the beginning, to now), oldest first; with follow it goes on
+ * with those to come, until the time `until` or until fn returns non-zero, which is returned. Damaged lines are left
+ * out. */
+int events_read(const struct store *s, int64_t since, int64_t until, bool follow,
+                int (*fn)(const struct event *e, void *ctx), void *ctx);
 
 #endif

@@ -1,5 +1,5 @@
-/* Layers: layers/<key>/ with layer.json, diff/ and recipe (STORE, layers; unpacking and the recipe). The key is the diffid, or
- * <diffid>-<16 hex of the parent chain> where the tree depends on what lies below. */
+/* Layers: layers/<key>/ with layer.json, diff/ and recipe (STORE, layers; unpacking and the recipe). The key is the
+ * diffid, or <diffid>-<16 hex of the parent chain> where the tree depends on what lies below. */
 #ifndef WHELK_LAYER_H
 #define WHELK_LAYER_H
 
@@ -30,20 +30,23 @@ struct layer_limits {
     uint64_t max_entries; /* 10 million */
 };
 
-/* Reads an archive (plain or gzip, told by its first bytes) from in, unpacks it in confined workers and makes it layers/<diffid>.
- * expect_diffid (hex) may be NULL. *ret_key: caller frees. Nothing is left behind on failure. The caller stays outside the store's user
- * namespace. */
-int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits, char **ret_key);
+/* Reads an archive (plain or gzip, told by its first bytes) from in, unpacks it in confined workers and makes it
+ * layers/<diffid>. expect_diffid (hex) may be NULL. *ret_key: caller frees. Nothing is left behind on failure. The
+ * caller stays outside the store's user namespace. */
+int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits,
+                 char **ret_key);
 
-/* The key under which layer diffid (imported) is used above a stack (keys, bottom first): the diffid, or <diffid>-<16 hex> of a copy
- * whose implicit directories are as the stack has them. When all layers of an image are in, call it for each, bottom-up, with the keys
- * that it gave before. *ret_key: caller frees. The caller stays outside the store's user namespace. */
+/* The key under which layer diffid (imported) is used above a stack (keys, bottom first): the diffid, or <diffid>-<16
+ * hex> of a copy whose implicit directories are as the stack has them. When all layers of an image are in, call it for
+ * each, bottom-up, with the keys that it gave before. *ret_key: caller frees. The caller stays outside the store's user
+ * namespace. */
 int layer_settle(struct stage *st, char *const *below, const char *diffid, char **ret_key);
 
-/* Makes the tree tmp/<stage>/<name>/diff a layer by rename: walks it once in strcmp order of full paths, hashes the tar that it
- * stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker). lower: the stack that it was
- * made upon, top first, to drop what did not change (whelk's own mount stubs: stubs, relative paths). epoch: clamps times if >= 0
- * (seconds). *ret_key: caller frees. An unchanged tree gives key NULL ("empty layer"). */
+/* Makes the tree tmp/<stage>/<name>/diff a layer by rename: walks it once in strcmp order of full paths, hashes the tar
+ * that it stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker).
+ * lower: the stack that it was made upon, top first, to drop what did not change (whelk's own mount stubs: stubs,
+ * relative paths). epoch: clamps times if >= 0 (seconds). *ret_key: caller frees. An unchanged tree gives key NULL
+ * ("empty layer"). */
 struct pack_owner {
     uint32_t uid, gid;
     char **spared; /* paths that keep the owner that they have on disk */
@@ -52,20 +55,21 @@ struct pack_options {
     char *const *stubs;
     int64_t epoch;
     int lower_fd; /* merged view of what lies below, or -1: for the root directory's metadata */
-    const struct pack_owner *owner; /* NULL, or whose the entries are where the store's map cannot say it: the layer is squashed */
+    const struct pack_owner
+        *owner; /* NULL, or whose the entries are where the store's map cannot say it: the layer is squashed */
 };
 int layer_pack(struct stage *st, const char *name, const struct pack_options *options, char **ret_key);
 
-/* Writes the layer's original tar to out from its recipe, hashes it on the way; -EBADMSG if it is not the diffid (before the last
- * byte leaves). Runs inside the store's user namespace. out -1: only checks. */
+/* Writes the layer's original tar to out from its recipe, hashes it on the way; -EBADMSG if it is not the diffid
+ * (before the last byte leaves). Runs inside the store's user namespace. out -1: only checks. */
 int layer_send(const struct store *s, const char *key, int out);
 
-/* A new tmp/<stage>/<name>/{upper,work} whose root directory has the metadata that the stack (top first) wants (STORE, layers 2). Inside
- * the store's user namespace or, where only 0:0 0755 is wanted, anywhere. */
+/* A new tmp/<stage>/<name>/{upper,work} whose root directory has the metadata that the stack (top first) wants (STORE,
+ * layers 2). Inside the store's user namespace or, where only 0:0 0755 is wanted, anywhere. */
 int layer_root_stat(const struct store *s, char *const *keys, struct stat *ret);
 
-/* The lowerdir list for a stack of keys, bottom first as in image records: relative paths "layers/<key>/diff", top first, empties and
- * repeated keys left out (STORE, layers 3). Never empty: an all-empty stack gives "layers/empty". */
+/* The lowerdir list for a stack of keys, bottom first as in image records: relative paths "layers/<key>/diff", top
+ * first, empties and repeated keys left out (STORE, layers 3). Never empty: an all-empty stack gives "layers/empty". */
 int layer_lowers(const struct store *s, char *const *keys, char ***ret);
 /* Chain id over the diffids, bottom first (image-spec config.md, "Layer ChainID"); hex. */
 void layer_chain_id(char *const *diffids, char ret[65]);

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The line whose field `index` is key, as a vector of at most eight fields with empty ones kept; NULL if there is none. Caller frees. */
+/* The line whose field `index` is key, as a vector of at most eight fields with empty ones kept; NULL if there is none.
+ * Caller frees. */
 char **passwd_line(const char *text, unsigned index, const char *key);
 /* A whole decimal id; not the one that means "no id" (-1). */
 bool passwd_id(const char *s, uint32_t *ret);

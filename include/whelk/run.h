@@ -1,8 +1,9 @@
 /* The life of a container (DESIGN 4, RUNTIME).
  *
- *     STARTER     the invocation. spec.c makes the record, launch.c forks the SUPERVISOR and waits for "started" or an error; then it
- *                 leaves (-d) or relays (attach.c) and exits with the container's status.
- *     SUPERVISOR  supervise.c: init of an outer pid namespace, holds the alive lock, reads the output, writes the log, reaps.
+ *     STARTER     the invocation. spec.c makes the record, launch.c forks the SUPERVISOR and waits for "started" or
+ *                 an error; then it leaves (-d) or relays (attach.c) and exits with the container's status.
+ *     SUPERVISOR  supervise.c: init of an outer pid namespace, holds the alive lock, reads the output, writes the
+ *                 log, reaps.
  *     CHILD       child.c: a table of steps, then the command.
  *
  * Names with _child run after the fork in the CHILD. */
@@ -40,12 +41,13 @@ struct run_options {
     char **mounts, **volumes_from;
 };
 
-/* The pure final record out of image, options and words; reads env files, and the records of what --volumes-from and --mount
- * name. create_command may be NULL. The error names the flag. */
+/* The pure final record out of image, options and words; reads env files, and the records of what --volumes-from and
+ * --mount name. create_command may be NULL. The error names the flag. */
 int spec_make(const struct store *s, const struct run_options *o, const char *image_id, const char *image_ref,
               const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret);
 
-/* NAME=value, NAME (from whelk's own environment, absent if unset) and NAME* words of -e into env; files of such lines first. */
+/* NAME=value, NAME (from whelk's own environment, absent if unset) and NAME* words of -e into env; files of such lines
+ * first. */
 int spec_env(char *const *words, char ***env);
 int spec_env_files(char *const *files, char ***env);
 
@@ -56,13 +58,13 @@ int spec_limits(const struct limit_words *words, struct limits *ret);
 int run_create(struct store *s, const struct ctr *c);
 
 struct launch_options {
-    bool attach;    /* relay streams and wait; else return when started */
+    bool attach;     /* relay streams and wait; else return when started */
     bool stdin_open; /* attach stdin too */
     bool sig_proxy;
     const char *detach_keys; /* NULL: the usual */
 };
-/* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and returns the exit code
- * (0..255). Errors of the start carry the status 125, 126 or 127. */
+/* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and
+ * returns the exit code (0..255). Errors of the start carry the status 125, 126 or 127. */
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o);
 
 struct attach_options {
@@ -72,18 +74,19 @@ struct attach_options {
 /* Joins the streams of a running container's first process until it ends: its exit code; 0 after the detach keys. */
 int run_attach(const struct store *s, const struct ctr *c, const struct attach_options *o);
 
-/* Sends sig to the container's first process through its supervisor; asked: the death is wanted (restart policies). -ESRCH with text
- * "container X is not running". */
+/* Sends sig to the container's first process through its supervisor; asked: the death is wanted (restart policies).
+ * -ESRCH with text "container X is not running". */
 int run_kill(const struct store *s, const char *id, int sig);
 /* Freezes or thaws all processes of a running container (its control group). */
 int run_pause(const struct store *s, const char *id, bool paused);
 /* Is it frozen? */
 bool run_is_paused(const struct store *s, const char *id);
 
-/* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2 the
- * container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
+/* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2
+ * the container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
 int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced);
-/* Removes a container. Running: -EBUSY with text, or with force it is stopped first (timeout as in run_stop; 0: killed). */
+/* Removes a container. Running: -EBUSY with text, or with force it is stopped first (timeout as in run_stop; 0:
+ * killed). */
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout);
 /* Waits for the end without polling; returns the exit code (0..255). A container that does not run: its last code. */
 int run_wait(const struct store *s, const char *id, int *ret_code);
@@ -96,12 +99,13 @@ struct exec_options {
 /* Runs a command in a running container with the caller's streams; returns its exit code. */
 int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command);
 
-/* One step of a build: a container without record or supervisor. The caller is inside the store's user namespace and init of a pid
- * namespace (userns_become). Overlay of layers (bottom first) with dir/upper and dir/work. Output goes to out_fd (both streams).
- * Returns the command's exit code, or a negative errno with text. stubs: what whelk put into the tree (for layer_pack); caller frees. */
+/* One step of a build: a container without record or supervisor. The caller is inside the store's user namespace and
+ * init of a pid namespace (userns_become). Overlay of layers (bottom first) with dir/upper and dir/work. Output goes to
+ * out_fd (both streams). Returns the command's exit code, or a negative errno with text. stubs: what whelk put into the
+ * tree (for layer_pack); caller frees. */
 struct step_spec {
     char *const *layers;
-    const char *dir;      /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
+    const char *dir; /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
     int out_fd;
@@ -123,9 +127,9 @@ struct log_query {
     int64_t since, until; /* ns; 0: no bound */
     int64_t tail;         /* the last so many lines; -1: all */
     bool timestamps, follow;
-    const char *prefix;   /* before each line, or NULL */
-    int out_fd, err_fd;   /* -1: this stream is left out */
-    int supervisor;       /* with follow: a pidfd whose end is the end, -1: it does not run */
+    const char *prefix; /* before each line, or NULL */
+    int out_fd, err_fd; /* -1: this stream is left out */
+    int supervisor;     /* with follow: a pidfd whose end is the end, -1: it does not run */
 };
 /* Writes what the log holds and, with follow, what comes. -EPIPE without text when the reader has gone. */
 int log_read(int ctr_fd, const struct log_query *q);

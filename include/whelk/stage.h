@@ -1,5 +1,5 @@
-/* Operations that publish: a staging directory tmp/op-<id>/ whose flock says that its owner lives, with pins of what it will use
- * (STORE, garbage 1). */
+/* Operations that publish: a staging directory tmp/op-<id>/ whose flock says that its owner lives, with pins of what it
+ * will use (STORE, garbage 1). */
 #ifndef WHELK_STAGE_H
 #define WHELK_STAGE_H
 
@@ -15,7 +15,8 @@ struct stage {
 int stage_begin(const struct store *s, struct stage **ret);
 /* Writes pins before the caller looks whether the objects exist: "layers/<key>", "images/<id>". */
 int stage_pin(struct stage *st, const char *const *objects, unsigned n);
-/* Makes everything that was written to this file system durable, and reports write errors since stage_begin (STORE, trust 4). */
+/* Makes everything that was written to this file system durable, and reports write errors since stage_begin (STORE,
+ * trust 4). */
 int stage_sync(struct stage *st);
 /* Removes the staging directory and the pins. NULL is fine. */
 void stage_end(struct stage *st);
@@ -26,14 +27,17 @@ static inline void stage_auto(struct stage **st)
 }
 #define auto_stage auto_with(stage_auto)
 
-/* Makes tmp/<stage>/<name> the layer <key> by one rename and notes that this operation made it. If there is one already: success when
- * it is trusted (the own copy stays in the staging directory and goes with it), else the two change places. */
+/* Makes tmp/<stage>/<name> the layer <key> by one rename and notes that this operation made it. If there is one
+ * already: success when it is trusted (the own copy stays in the staging directory and goes with it), else the two
+ * change places. */
 int stage_publish_layer(struct stage *st, const char *name, const char *key);
-/* May an existing layer be used without hashing it again (STORE, trust)? True if an image or cache record names it, or a running
- * operation (this one too) made it. Whoever finds a layer by layer_exists asks this before it skips a download or a step. */
+/* May an existing layer be used without hashing it again (STORE, trust)? True if an image or cache record names it, or
+ * a running operation (this one too) made it. Whoever finds a layer by layer_exists asks this before it skips a
+ * download or a step. */
 bool layer_trusted(const struct store *s, const char *key);
 
-/* The store's collector: is the owner of tmp/<name> gone? (flock free means stale.) The caller has gc.lock exclusive. */
+/* The store's collector: is the owner of tmp/<name> gone? (flock free means stale.) The caller has gc.lock exclusive.
+ */
 bool stage_is_stale(const struct store *s, const char *name);
 
 #endif

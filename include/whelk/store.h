@@ -10,30 +10,33 @@
 #include "whelk/userns.h"
 
 struct store {
-    int fd;        /* the root of the store */
-    char *path;    /* absolute, for messages and inspect */
+    int fd;         /* the root of the store */
+    char *path;     /* absolute, for messages and inspect */
     char *run_path; /* directory of sockets; made at first use by store_run_dir */
     char *uuid;
     struct idmap map; /* what the trees are written with */
 };
 
-/* Opens or makes the store at root (NULL: $XDG_DATA_HOME/whelk, ~/.local/share/whelk; root: /var/lib/whelk); checks the marker, its
- * version, owner and id map. Refuses to make one in a directory that holds other things (PAIN-07). */
+/* Opens or makes the store at root (NULL: $XDG_DATA_HOME/whelk, ~/.local/share/whelk; root: /var/lib/whelk); checks the
+ * marker, its version, owner and id map. Refuses to make one in a directory that holds other things (PAIN-07). */
 int store_open(const char *root, const char *runroot, struct store **ret);
 void store_close(struct store *s);
-/* Takes gc.lock shared: while the returned descriptor is open, nothing that exists is collected. For short operations; long ones pin (stage.h). */
+/* Takes gc.lock shared: while the returned descriptor is open, nothing that exists is collected. For short operations;
+ * long ones pin (stage.h). */
 int store_hold(const struct store *s, int *ret_fd);
-/* The runtime directory ($XDG_RUNTIME_DIR/whelk, /run/whelk, else a private one under /tmp whose owner, mode and boot id are checked). */
+/* The runtime directory ($XDG_RUNTIME_DIR/whelk, /run/whelk, else a private one under /tmp whose owner, mode and boot
+ * id are checked). */
 int store_run_dir(struct store *s, int *ret_fd);
-/* For root: gives the store of another user the ids that /etc/subuid and /etc/subgid give him now: every owner in its trees moves from the
- * marker's map to the new one. Nothing of it may run. *ret_changed: false if the map is the same. */
+/* For root: gives the store of another user the ids that /etc/subuid and /etc/subgid give him now: every owner in its
+ * trees moves from the marker's map to the new one. Nothing of it may run. *ret_changed: false if the map is the same.
+ */
 int store_shift(const char *root, bool *ret_changed);
 /* Runs fn(arg) in a worker that is root in the store's user namespace. */
 int store_run(const struct store *s, int (*fn)(void *arg), void *arg);
 /* Moves dirfd/name to tmp/trash-<id> and removes it from there, with the store's ids if need be. */
 int store_trash(const struct store *s, const char *dir, const char *name);
-/* Removes what killed commands left: staging without owner, trash, dead --rm containers. Cheap when there is nothing. For commands that
- * change the store; never fails a command. */
+/* Removes what killed commands left: staging without owner, trash, dead --rm containers. Cheap when there is nothing.
+ * For commands that change the store; never fails a command. */
 void store_tidy(const struct store *s);
 
 #endif

@@ -41,9 +41,9 @@ static inline const char *str_after(const char *s, const char *prefix)
 }
 
 bool str_ends(const char *s, const char *suffix);
-bool str_is_hex(const char *s, size_t len);          /* s is len lower-case hex digits and nothing else */
-char *str_trim(char *s);                             /* in place, blanks at both ends; returns within s */
-bool str_to_u64(const char *s, uint64_t *ret);       /* whole decimal string */
+bool str_is_hex(const char *s, size_t len);    /* s is len lower-case hex digits and nothing else */
+char *str_trim(char *s);                       /* in place, blanks at both ends; returns within s */
+bool str_to_u64(const char *s, uint64_t *ret); /* whole decimal string */
 bool str_to_i64(const char *s, int64_t *ret);
 unsigned str_distance(const char *a, const char *b); /* Damerau-Levenshtein; at most 64 bytes each are looked at */
 /* The candidate nearest to word if it is near enough to be a typing slip, else NULL. */
@@ -53,8 +53,8 @@ char *str_printable(const char *s);
 
 /* A NULL-terminated vector of strings; NULL is the empty one. Vector and strings belong to the holder. */
 size_t strv_len(char *const *v);
-void strv_add(char ***v, const char *s);      /* adds a copy */
-void strv_add_take(char ***v, char *s);       /* adds s itself */
+void strv_add(char ***v, const char *s); /* adds a copy */
+void strv_add_take(char ***v, char *s);  /* adds s itself */
 void strv_addf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strv_extend(char ***v, char *const *more);
 char **strv_copy(char *const *v);
@@ -70,7 +70,6 @@ void strv_env_set(char ***v, const char *key, const char *value);
 DEFINE_AUTO(char **, strv_free)
 #define auto_strv auto_with(strv_free_auto)
 
-#define strv_foreach(s, v)                                                                                             \
-    for (char *const *s##_p_ = (v), *s = s##_p_ ? *s##_p_ : NULL; s; s = *++s##_p_)
+#define strv_foreach(s, v) for (char *const *s##_p_ = (v), *s = s##_p_ ? *s##_p_ : NULL; s; s = *++s##_p_)
 
 #endif

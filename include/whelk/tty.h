@@ -4,7 +4,8 @@
 
 #include <sys/ioctl.h>
 
-/* A new pty from the devpts instance whose ptmx is opened at dirfd/ptmx_path ("/dev/ptmx" for the own one); O_CLOEXEC, master non-blocking. */
+/* A new pty from the devpts instance whose ptmx is opened at dirfd/ptmx_path ("/dev/ptmx" for the own one); O_CLOEXEC,
+ * master non-blocking. */
 int tty_open_pty(int dirfd, const char *ptmx_path, int *ret_master);
 /* Opens the slave of a master (TIOCGPTPEER: no path, no other devpts). */
 int tty_open_peer(int master, int *ret_slave);

@@ -21,8 +21,8 @@ struct idmap {
 
 bool idmap_none(const struct idmap *m);
 bool idmap_single(const struct idmap *m);
-/* The map that this user may have: root none; else 0 -> own id and 1.. -> the ranges of /etc/subuid and /etc/subgid (if both are
- * there and newuidmap is installed), else single. */
+/* The map that this user may have: root none; else 0 -> own id and 1.. -> the ranges of /etc/subuid and /etc/subgid (if
+ * both are there and newuidmap is installed), else single. */
 int idmap_for_user(struct idmap *ret);
 /* The same for another user by ids (root asks). */
 int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret);
@@ -30,19 +30,21 @@ int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret);
 bool idmap_has_uid(const struct idmap *m, uint32_t uid);
 bool idmap_has_gid(const struct idmap *m, uint32_t gid);
 
-/* clone3 with CLONE_PIDFD, exit signal SIGCHLD and the CLONE_NEW* flags; like fork, returns 0 in the child. In the parent *ret_pidfd
- * is an O_CLOEXEC descriptor. -errno with text that explains refusals (EPERM: the sysctl, ENOSPC: the limit). */
+/* clone3 with CLONE_PIDFD, exit signal SIGCHLD and the CLONE_NEW* flags; like fork, returns 0 in the child. In the
+ * parent *ret_pidfd is an O_CLOEXEC descriptor. -errno with text that explains refusals (EPERM: the sysctl, ENOSPC: the
+ * limit). */
 pid_t ns_clone(uint64_t flags, int *ret_pidfd);
-/* Writes the maps of a process that is in a new user namespace: itself for a single map, through newuidmap and newgidmap side by
- * side for ranges. Called by its parent, outside. */
+/* Writes the maps of a process that is in a new user namespace: itself for a single map, through newuidmap and
+ * newgidmap side by side for ranges. Called by its parent, outside. */
 int userns_write_maps(pid_t pid, const struct idmap *m);
 
-/* Forks a child into a new user namespace with map m (none: plain fork) plus the other CLONE_NEW* flags; returns 0 in the child when
- * the maps are set and it is root inside, the pid in the parent. The child dies with its parent. */
+/* Forks a child into a new user namespace with map m (none: plain fork) plus the other CLONE_NEW* flags; returns 0 in
+ * the child when the maps are set and it is root inside, the pid in the parent. The child dies with its parent. */
 pid_t userns_fork(const struct idmap *m, uint64_t flags, int *ret_pidfd);
-/* Goes on in a child as by userns_fork(m, CLONE_NEWPID): the caller's code after this call runs in the child, which is init of a pid
- * namespace; the calling process stays as its shadow and exits with its status. A fatal signal to the shadow, also SIGKILL, ends the child
- * and all that it started; after(arg) then runs in the shadow (not after SIGKILL) to clean up; it may be NULL. */
+/* Goes on in a child as by userns_fork(m, CLONE_NEWPID): the caller's code after this call runs in the child, which is
+ * init of a pid namespace; the calling process stays as its shadow and exits with its status. A fatal signal to the
+ * shadow, also SIGKILL, ends the child and all that it started; after(arg) then runs in the shadow (not after SIGKILL)
+ * to clean up; it may be NULL. */
 int userns_become(const struct idmap *m, void (*after)(void *arg), void *arg);
 /* worker_start with fn in a user namespace with map m; wait with worker_wait. */
 struct worker;

@@ -13,7 +13,8 @@ static const struct opt attach_table[] = {
     {"detach-keys", 0, OPT_STR, OPT(struct attach_opts, detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     {"no-stdin", 0, OPT_BOOL, OPT(struct attach_opts, attach.no_stdin), .help = "only watch"},
-    {"sig-proxy", 0, OPT_BOOL, OPT(struct attach_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
+    {"sig-proxy", 0, OPT_BOOL, OPT(struct attach_opts, sig_proxy), .help = "forward signals to the command",
+     .def = "true"},
     OPT_END,
 };
 
@@ -46,8 +47,10 @@ const struct cmd cmd_attach = {
     .names = "attach;container attach",
     .args = "[OPTIONS] CONTAINER",
     .summary = "join the streams of a running container",
-    .description = "Shows what the first process of a running container writes from now on and, if the container was made with --interactive, passes standard "
-                   "input to it. Several can be attached at once. Exits with the container's status when it ends, and with 0 after the detach keys.",
+    .description = "Shows what the first process of a running container writes from now on and, if the container was "
+                   "made with --interactive, passes standard "
+                   "input to it. Several can be attached at once. Exits with the container's status when it ends, and "
+                   "with 0 after the detach keys.",
     .examples = "whelk attach web\nwhelk attach --no-stdin job\nwhelk attach --detach-keys ctrl-x web",
     .opts = attach_table,
     .opts_size = sizeof(struct attach_opts),

@@ -16,9 +16,8 @@ struct build_opts {
 static const struct opt build_table[] = {
     {"build-arg", 0, OPT_LIST, BUILD(build_args), .arg = "NAME[=VALUE]",
      .help = "set an ARG of the Dockerfile; without a value, to that of the environment"},
-    {"file", 'f', OPT_STR, BUILD(file), .arg = "FILE",
-     .help = "the Dockerfile; - is standard input", .def = "Containerfile or Dockerfile",
-     .complete = COMPLETE_FILE},
+    {"file", 'f', OPT_STR, BUILD(file), .arg = "FILE", .help = "the Dockerfile; - is standard input",
+     .def = "Containerfile or Dockerfile", .complete = COMPLETE_FILE},
     {"iidfile", 0, OPT_STR, OPT(struct build_opts, iidfile), .arg = "FILE", .help = "write the image id to FILE",
      .complete = COMPLETE_FILE},
     {"label", 0, OPT_LIST, BUILD(labels), .arg = "KEY=VALUE", .help = "add a label to the image"},

@@ -136,8 +136,8 @@ const struct cmd cmd_commit = {
     .description = "Makes an image of the container's image, what the container has changed in its files, and the "
                    "command, environment and other settings that it "
                    "was started with; prints its id. What is in volumes does not belong to it.",
-    .examples =
-        "whelk commit web web:patched\nwhelk commit -m 'tuned' web\nwhelk commit -c 'CMD [\"httpd\", \"-f\"]' -c 'ENV MODE=live' web web:live",
+    .examples = "whelk commit web web:patched\nwhelk commit -m 'tuned' web\nwhelk commit -c 'CMD [\"httpd\", \"-f\"]' "
+                "-c 'ENV MODE=live' web web:live",
     .opts = commit_table,
     .opts_size = sizeof(struct commit_opts),
     .defaults = defaults,

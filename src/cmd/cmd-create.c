@@ -8,7 +8,8 @@ struct create_opts {
 static const struct opt create_table[] = {
     RUN_OPTION_ROWS(struct create_opts),
 #define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
-    {option, letter, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
+    {option,          letter, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind,    \
+     .help = helptext},
 #include "whelk/limits.def"
 #undef LIMIT
     OPT_END,
@@ -41,7 +42,8 @@ const struct cmd cmd_create = {
     .args = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
     .summary = "make a container without starting it",
     .description = "Makes a container as run does and prints its id. Everything is checked now; whelk start starts it.",
-    .examples = "id=$(whelk create busybox date)\nwhelk start -a \"$id\"\nwhelk create --name web -v ./site:/site:ro localhost/web",
+    .examples = "id=$(whelk create busybox date)\nwhelk start -a \"$id\"\nwhelk create --name web -v ./site:/site:ro "
+                "localhost/web",
     .opts = create_table,
     .opts_size = sizeof(struct create_opts),
     .defaults = defaults,

@@ -9,13 +9,14 @@ struct exec_opts {
 
 static const struct opt exec_table[] = {
     {"env", 'e', OPT_LIST, OPT(struct exec_opts, exec.env), .arg = "NAME=VALUE", .help = "set a variable"},
-    {"env-file", 0, OPT_LIST, OPT(struct exec_opts, exec.env_files), .arg = "FILE", .help = "read variables from a file, one a line",
-     .complete = COMPLETE_FILE},
+    {"env-file", 0, OPT_LIST, OPT(struct exec_opts, exec.env_files), .arg = "FILE",
+     .help = "read variables from a file, one a line", .complete = COMPLETE_FILE},
     {"interactive", 'i', OPT_BOOL, OPT(struct exec_opts, exec.interactive), .help = "forward standard input"},
-    {"privileged", 0, OPT_BOOL, OPT(struct exec_opts, exec.privileged), .help = "all capabilities and no seccomp filter"},
+    {"privileged", 0, OPT_BOOL, OPT(struct exec_opts, exec.privileged),
+     .help = "all capabilities and no seccomp filter"},
     {"tty", 't', OPT_BOOL, OPT(struct exec_opts, exec.tty), .help = "give the command a terminal"},
-    {"user", 'u', OPT_STR, OPT(struct exec_opts, exec.user), .arg = "USER[:GROUP]", .help = "run as this name or id of the container",
-     .def = "the container's user"},
+    {"user", 'u', OPT_STR, OPT(struct exec_opts, exec.user), .arg = "USER[:GROUP]",
+     .help = "run as this name or id of the container", .def = "the container's user"},
     {"workdir", 'w', OPT_STR, OPT(struct exec_opts, exec.workdir), .arg = "DIR", .help = "working directory",
      .def = "the container's"},
     OPT_END,
@@ -38,7 +39,8 @@ const struct cmd cmd_exec = {
     .names = "exec;container exec",
     .args = "[OPTIONS] CONTAINER COMMAND [ARG...]",
     .summary = "run another command in a running container",
-    .description = "Runs COMMAND in all namespaces of a running container, with its environment, user and working directory unless told "
+    .description = "Runs COMMAND in all namespaces of a running container, with its environment, user and working "
+                   "directory unless told "
                    "otherwise, and exits with the command's status.",
     .examples = "whelk exec web cat /etc/hosts\nwhelk exec -it web sh\nwhelk exec -u 0 -w /srv web ls -l",
     .opts = exec_table,

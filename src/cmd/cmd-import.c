@@ -15,7 +15,8 @@ struct import_opts {
 };
 
 static const struct opt import_table[] = {
-    {"message", 'm', OPT_STR, OPT(struct import_opts, message), .arg = "TEXT", .help = "the comment of the history entry"},
+    {"message", 'm', OPT_STR, OPT(struct import_opts, message), .arg = "TEXT",
+     .help = "the comment of the history entry"},
     {"change", 'c', OPT_LIST, OPT(struct import_opts, changes), .arg = "INSTRUCTION",
      .help = "set something of the image by an instruction of a Dockerfile"},
     OPT_END,
@@ -32,7 +33,8 @@ static int open_source(const char *path, int *ret_fd)
     return 0;
 }
 
-static int publish(struct stage *st, const char *key, const struct import_opts *o, struct image_config *config, char ret_id[65])
+static int publish(struct stage *st, const char *key, const struct import_opts *o, struct image_config *config,
+                   char ret_id[65])
 {
     struct layer layer = {0};
     int r = layer_load(st->store, key, &layer);
@@ -90,9 +92,11 @@ const struct cmd cmd_import = {
     .names = "import;image import",
     .args = "[OPTIONS] FILE|- [NAME[:TAG]]",
     .summary = "make an image from a tar archive",
-    .description = "Makes an image of one layer from the tar archive FILE, or from standard input, plain or gzip, and prints its id. Archives are unpacked by "
+    .description = "Makes an image of one layer from the tar archive FILE, or from standard input, plain or gzip, and "
+                   "prints its id. Archives are unpacked by "
                    "confined processes; one that tries to leave its directory is refused, and nothing is left behind.",
-    .examples = "whelk import base.tar.gz base\nwhelk import -m 'first try' base.tar base:v1\ntar -C rootfs -c . | whelk import - base:v2",
+    .examples = "whelk import base.tar.gz base\nwhelk import -m 'first try' base.tar base:v1\ntar -C rootfs -c . | "
+                "whelk import - base:v2",
     .opts = import_table,
     .opts_size = sizeof(struct import_opts),
     .min_args = 1,

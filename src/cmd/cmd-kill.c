@@ -11,8 +11,8 @@ struct kill_opts {
 
 static const struct opt kill_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct kill_opts, all), .help = "all running containers"},
-    {"signal", 's', OPT_STR, OPT(struct kill_opts, signal), .arg = "SIGNAL", .help = "a name with or without SIG, or a number",
-     .def = "KILL", .complete = COMPLETE_SIGNAL},
+    {"signal", 's', OPT_STR, OPT(struct kill_opts, signal), .arg = "SIGNAL",
+     .help = "a name with or without SIG, or a number", .def = "KILL", .complete = COMPLETE_SIGNAL},
     OPT_END,
 };
 

@@ -22,7 +22,11 @@ static const struct opt logs_table[] = {
 
 static int parse_query(const struct logs_opts *o, struct log_query *ret)
 {
-    *ret = (struct log_query){.tail = -1, .timestamps = o->timestamps, .follow = o->follow, .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO,
+    *ret = (struct log_query){.tail = -1,
+                              .timestamps = o->timestamps,
+                              .follow = o->follow,
+                              .out_fd = STDOUT_FILENO,
+                              .err_fd = STDERR_FILENO,
                               .supervisor = -1};
     int r = o->since ? filter_time(o->since, &ret->since) : 0;
     if (r == 0 && o->until)
@@ -50,7 +54,8 @@ static int show_log(struct store *s, const char *id, const char *prefix, const s
     r = log_read(dir, &q);
     if (r == -EPIPE)
         return 0;
-    return r < 0 && err_is_clear() ? err_set(r, "cannot write out the log of container %.12s: %s", id, strerror(-r)) : r;
+    return r < 0 && err_is_clear() ? err_set(r, "cannot write out the log of container %.12s: %s", id, strerror(-r))
+                                   : r;
 }
 
 struct context {
@@ -88,8 +93,10 @@ const struct cmd cmd_logs = {
     .names = "logs;container logs",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "show what containers wrote",
-    .description = "Writes the stored standard output of a container to standard output and its standard error to standard error, of running and "
-                   "ended ones, rotated parts first. With --follow it goes on, across rotation and restarts, until the container has ended.",
+    .description = "Writes the stored standard output of a container to standard output and its standard error to "
+                   "standard error, of running and "
+                   "ended ones, rotated parts first. With --follow it goes on, across rotation and restarts, until the "
+                   "container has ended.",
     .examples = "whelk logs web\nwhelk logs -f --tail 20 web\nwhelk logs --since 10m -t web 2>/dev/null",
     .opts = logs_table,
     .opts_size = sizeof(struct logs_opts),

@@ -39,7 +39,8 @@ const struct cmd cmd_pause = {
     .names = "pause;container pause",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "freeze the processes of running containers",
-    .description = "Freezes all processes of each container, through its control group, and prints each as it was typed.",
+    .description =
+        "Freezes all processes of each container, through its control group, and prints each as it was typed.",
     .examples = "whelk pause web\nwhelk pause --all\nwhelk pause $(whelk ps -q)",
     .opts = pause_table,
     .opts_size = sizeof(struct pause_opts),

@@ -60,7 +60,8 @@ const struct cmd cmd_restart = {
     .names = "restart;container restart",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "stop and start containers",
-    .description = "Stops each container if it runs, as stop does, and starts it again with the same id and the same writable layer. Prints each as it was typed.",
+    .description = "Stops each container if it runs, as stop does, and starts it again with the same id and the same "
+                   "writable layer. Prints each as it was typed.",
     .examples = "whelk restart web\nwhelk restart -t 2 --running\nwhelk restart --all",
     .opts = restart_table,
     .opts_size = sizeof(struct restart_opts),

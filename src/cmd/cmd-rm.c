@@ -11,11 +11,13 @@ struct rm_opts {
 
 static const struct opt rm_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct rm_opts, all), .help = "all containers"},
-    {"force", 'f', OPT_BOOL, OPT(struct rm_opts, force), .help = "kill running ones; one that does not exist is no error"},
+    {"force", 'f', OPT_BOOL, OPT(struct rm_opts, force),
+     .help = "kill running ones; one that does not exist is no error"},
     {"ignore", 'i', OPT_BOOL, OPT(struct rm_opts, ignore), .help = "a container that does not exist is no error"},
     {"time", 't', OPT_INT, OPT(struct rm_opts, time), .arg = "SECONDS",
      .help = "with --force: send the stop signal and wait so long before SIGKILL", .def = "0"},
-    {"volumes", 'v', OPT_BOOL, OPT(struct rm_opts, volumes), .help = "also the anonymous volumes that no other container has"},
+    {"volumes", 'v', OPT_BOOL, OPT(struct rm_opts, volumes),
+     .help = "also the anonymous volumes that no other container has"},
     OPT_END,
 };
 
@@ -86,7 +88,8 @@ const struct cmd cmd_rm = {
     .names = "rm;container rm;container remove;remove",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "remove containers",
-    .description = "Removes containers that do not run, with their writable layer and log, and prints each as it was typed. A running one is refused "
+    .description = "Removes containers that do not run, with their writable layer and log, and prints each as it was "
+                   "typed. A running one is refused "
                    "unless --force is given.",
     .examples = "whelk rm web\nwhelk rm -f $(whelk ps -aq)\nwhelk rm -af",
     .opts = rm_table,

@@ -38,9 +38,11 @@ static int check_users(const struct context *x, const char *id)
         bool runs = uses && (ctr_is_up(&state) || state.status == CTR_ELSEWHERE);
         bool dead_rm = uses && c.auto_remove && state.status == CTR_EXITED;
         if (runs)
-            r = err_set(-EBUSY, "image %.12s is used by the running container %s (%.12s); stop it first", id, c.name, c.id);
+            r = err_set(-EBUSY, "image %.12s is used by the running container %s (%.12s); stop it first", id, c.name,
+                        c.id);
         else if (uses && !dead_rm && !x->opts->force)
-            r = err_set(-EBUSY, "image %.12s is used by the container %s (%.12s); remove it first, or use --force", id, c.name, c.id);
+            r = err_set(-EBUSY, "image %.12s is used by the container %s (%.12s); remove it first, or use --force", id,
+                        c.name, c.id);
         ctr_done(&c);
     }
     return r == -EBUSY ? err_with_status(r, 2) : r;
@@ -96,7 +98,8 @@ static int rmi_found(const struct context *x, const char *id, const char *refere
     if (reference && count > 1)
         r = untag(x, reference);
     else if (!reference && count > 1 && !x->opts->force)
-        r = err_with_status(err_set(-EBUSY, "image %.12s has %zu names; remove them by name, or use --force", id, count), 2);
+        r = err_with_status(
+            err_set(-EBUSY, "image %.12s has %zu names; remove them by name, or use --force", id, count), 2);
     else
         r = remove_image(x, &names, id);
     names_done(&names);
@@ -142,7 +145,8 @@ static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
     if (x.opts->all == (strv_len(args) > 0))
-        return err_set(-EINVAL, x.opts->all ? "--all takes no images besides" : "name at least one image, or give --all");
+        return err_set(-EINVAL,
+                       x.opts->all ? "--all takes no images besides" : "name at least one image, or give --all");
     int r = cmd_store(&x.store);
     if (r < 0)
         return r;
@@ -158,7 +162,8 @@ const struct cmd cmd_rmi = {
     .names = "rmi;image rm;image remove",
     .args = "[OPTIONS] IMAGE [IMAGE...]",
     .summary = "remove images",
-    .description = "Takes a name from an image; the image goes with its last name, and with it the layers that nothing else needs. An image that a container "
+    .description = "Takes a name from an image; the image goes with its last name, and with it the layers that nothing "
+                   "else needs. An image that a container "
                    "uses is kept.",
     .examples = "whelk rmi web:v1\nwhelk rmi -f 3f5a\nwhelk rmi -af",
     .opts = rmi_table,

@@ -9,13 +9,15 @@ struct run_opts {
 static const struct opt run_table[] = {
     RUN_OPTION_ROWS(struct run_opts),
 #define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
-    {option, letter, LIMIT_OPT_##kind, OPT(struct run_opts, run.limits.field), .arg = LIMIT_ARG_##kind, .help = helptext},
+    {option,          letter, LIMIT_OPT_##kind, OPT(struct run_opts, run.limits.field), .arg = LIMIT_ARG_##kind,       \
+     .help = helptext},
 #include "whelk/limits.def"
 #undef LIMIT
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
-    {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command", .def = "true"},
+    {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command",
+     .def = "true"},
     OPT_END,
 };
 
@@ -40,7 +42,8 @@ static int run(void *opts, char **args)
     r = make_container(s, &o->run, args, &c);
     if (r < 0)
         return r;
-    struct launch_options launch = {.attach = !o->detach, .stdin_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->run.detach_keys};
+    struct launch_options launch = {
+        .attach = !o->detach, .stdin_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->run.detach_keys};
     r = run_start(s, &c, &launch);
     if (r == 0 && o->detach)
         printf("%s\n", c.id);
@@ -52,10 +55,13 @@ const struct cmd cmd_run = {
     .names = "run;container run",
     .args = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
     .summary = "run a command in a new container",
-    .description = "Makes a container from IMAGE and starts it. Without COMMAND the image's own is run; with one, it replaces the image's CMD. "
-                   "In the foreground, output is passed through and whelk exits with the command's status; with --detach it "
-                   "prints the container's id and leaves. Signals are forwarded.",
-    .examples = "whelk run --rm busybox echo hello\nwhelk run -it --rm busybox sh\nwhelk run -d --name web -v ./site:/site:ro localhost/web\n"
+    .description =
+        "Makes a container from IMAGE and starts it. Without COMMAND the image's own is run; with one, it replaces the "
+        "image's CMD. "
+        "In the foreground, output is passed through and whelk exits with the command's status; with --detach it "
+        "prints the container's id and leaves. Signals are forwarded.",
+    .examples = "whelk run --rm busybox echo hello\nwhelk run -it --rm busybox sh\nwhelk run -d --name web -v "
+                "./site:/site:ro localhost/web\n"
                 "echo data | whelk run -i --rm busybox wc -c",
     .opts = run_table,
     .opts_size = sizeof(struct run_opts),

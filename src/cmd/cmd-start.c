@@ -10,7 +10,8 @@ struct start_opts {
 static const struct opt start_table[] = {
     {"attach", 'a', OPT_BOOL, OPT(struct start_opts, attach), .help = "show its output and exit with its status"},
     {"interactive", 'i', OPT_BOOL, OPT(struct start_opts, interactive), .help = "forward standard input too"},
-    {"sig-proxy", 0, OPT_BOOL, OPT(struct start_opts, sig_proxy), .help = "forward signals, with --attach", .def = "true"},
+    {"sig-proxy", 0, OPT_BOOL, OPT(struct start_opts, sig_proxy), .help = "forward signals, with --attach",
+     .def = "true"},
     OPT_END,
 };
 
@@ -38,7 +39,8 @@ static int start_one(const char *arg, void *ctx)
     if (r < 0)
         return r;
     bool attach = x->opts->attach || x->opts->interactive;
-    struct launch_options launch = {.attach = attach, .stdin_open = x->opts->interactive, .sig_proxy = x->opts->sig_proxy};
+    struct launch_options launch = {
+        .attach = attach, .stdin_open = x->opts->interactive, .sig_proxy = x->opts->sig_proxy};
     r = run_start(x->store, &c, &launch);
     ctr_done(&c);
     if (r >= 0 && !attach)
@@ -64,7 +66,8 @@ const struct cmd cmd_start = {
     .names = "start;container start",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "start containers that do not run",
-    .description = "Starts created or ended containers and prints each as it was typed. One that runs already is no error.",
+    .description =
+        "Starts created or ended containers and prints each as it was typed. One that runs already is no error.",
     .examples = "whelk start web\nwhelk start -a job\nwhelk start web db",
     .opts = start_table,
     .opts_size = sizeof(struct start_opts),

@@ -62,7 +62,8 @@ const struct cmd cmd_stop = {
     .names = "stop;container stop",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "stop running containers",
-    .description = "Sends the stop signal (TERM unless the image or --stop-signal says otherwise), waits, and sends KILL if the container "
+    .description = "Sends the stop signal (TERM unless the image or --stop-signal says otherwise), waits, and sends "
+                   "KILL if the container "
                    "still runs. Several are stopped side by side. One that has ended already is no error.",
     .examples = "whelk stop web\nwhelk stop -t 2 $(whelk ps -q)\nwhelk stop --all",
     .opts = stop_table,

@@ -47,9 +47,11 @@ const struct cmd cmd_tag = {
     .names = "tag;image tag",
     .args = "IMAGE NAME[:TAG] [NAME[:TAG]...]",
     .summary = "give an image another name",
-    .description = "Gives IMAGE, named by name, id or the start of its id, further names. A name that is taken moves. Names without a registry become "
+    .description = "Gives IMAGE, named by name, id or the start of its id, further names. A name that is taken moves. "
+                   "Names without a registry become "
                    "localhost/NAME and are found as NAME.",
-    .examples = "whelk tag 3f5a web:v2\nwhelk tag web web:stable web:2026\nwhelk tag web registry.example.org/team/web:latest",
+    .examples =
+        "whelk tag 3f5a web:v2\nwhelk tag web web:stable web:2026\nwhelk tag web registry.example.org/team/web:latest",
     .min_args = 2,
     .max_args = -1,
     .complete = COMPLETE_IMAGE,

@@ -39,7 +39,8 @@ const struct cmd cmd_unpause = {
     .names = "unpause;container unpause",
     .args = "[OPTIONS] CONTAINER [CONTAINER...]",
     .summary = "thaw the processes of running containers",
-    .description = "Lets go on all processes of each container, through its control group, and prints each as it was typed.",
+    .description =
+        "Lets go on all processes of each container, through its control group, and prints each as it was typed.",
     .examples = "whelk unpause web\nwhelk unpause --all\nwhelk unpause $(whelk ps -q)",
     .opts = unpause_table,
     .opts_size = sizeof(struct unpause_opts),

@@ -43,8 +43,10 @@ const struct cmd cmd_unshare = {
     .names = "unshare",
     .args = "[COMMAND [ARG...]]",
     .summary = "run a command as root of the store's user namespace",
-    .description = "Runs COMMAND, or a shell, in the user namespace that the store's files are written with: there, files of a container's users have the "
-                   "owners that the container sees, and the caller is root over them. As root it just runs the command.",
+    .description =
+        "Runs COMMAND, or a shell, in the user namespace that the store's files are written with: there, files of a "
+        "container's users have the "
+        "owners that the container sees, and the caller is root over them. As root it just runs the command.",
     .examples = "whelk unshare\nwhelk unshare du -sh ~/.local/share/whelk\nwhelk unshare rm -rf ./made-by-a-container",
     .stop_at_arg = true,
     .max_args = -1,

@@ -28,7 +28,8 @@ const struct cmd cmd_wait = {
     .names = "wait;container wait",
     .args = "CONTAINER [CONTAINER...]",
     .summary = "wait for containers to end and print their exit statuses",
-    .description = "Waits without polling until each container has ended and prints its exit status, one a line in the order given. A container that "
+    .description = "Waits without polling until each container has ended and prints its exit status, one a line in the "
+                   "order given. A container that "
                    "has ended already gives its last status.",
     .examples = "id=$(whelk run -d busybox sleep 5)\nwhelk wait \"$id\"\nwhelk wait job1 job2",
     .min_args = 1,

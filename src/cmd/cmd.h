@@ -18,11 +18,11 @@ struct cmd {
     const struct opt *opts;  /* NULL: none */
     size_t opts_size;
     void (*defaults)(void *opts); /* fills in what is not zero when not given; may be NULL */
-    bool stop_at_arg;       /* run, create, exec, unshare, top: the first non-option ends parsing */
-    bool raw;               /* argv goes to the handler unparsed (__complete) */
-    int min_args, max_args; /* max -1: any number */
-    enum complete complete; /* of the positionals */
-    const char *words;      /* COMPLETE_WORDS, blank-separated */
+    bool stop_at_arg;             /* run, create, exec, unshare, top: the first non-option ends parsing */
+    bool raw;                     /* argv goes to the handler unparsed (__complete) */
+    int min_args, max_args;       /* max -1: any number */
+    enum complete complete;       /* of the positionals */
+    const char *words;            /* COMPLETE_WORDS, blank-separated */
     bool hidden;
     /* Returns the exit status, or a negative errno with the slot set (main prints it and exits with err_status()). */
     int (*run)(void *opts, char **args);
@@ -61,12 +61,13 @@ int cmd_store(struct store **ret);
 /* For commands over several objects: calls fn for each argument, prints the error of each that fails ("Error: ...") and
  * goes on. Returns 0 or what cmd_worse makes of the errors' statuses. */
 int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
-/* The status of a command over several objects: the first error's, but 1 (it did not exist) gives way to any other (CV-04). */
+/* The status of a command over several objects: the first error's, but 1 (it did not exist) gives way to any other
+ * (CV-04). */
 int cmd_worse(int status, int next);
 /* The same with a process for each object, for those that wait; what they print comes in no fixed order. */
 int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
-/* What a command over containers works on: args, or with all every container (running: that runs); -EINVAL with text if there is neither.
- * Caller frees. */
+/* What a command over containers works on: args, or with all every container (running: that runs); -EINVAL with text if
+ * there is neither. Caller frees. */
 int cmd_targets(const struct store *s, bool all, bool running, char *const *args, char ***ret);
 /* Prints "Error: <slot>" (and the detail lines) to stderr. */
 void cmd_report(int r);

@@ -140,12 +140,8 @@ static const struct {
     enum complete kind;
     int (*add)(const char *prefix, char ***names);
 } providers[] = {
-    {COMPLETE_ANY, add_any},
-    {COMPLETE_CAPABILITY, add_capabilities},
-    {COMPLETE_CONTAINER, add_containers},
-    {COMPLETE_IMAGE, add_images},
-    {COMPLETE_RUNNING_CONTAINER, add_running},
-    {COMPLETE_SIGNAL, add_signals},
+    {COMPLETE_ANY, add_any},        {COMPLETE_CAPABILITY, add_capabilities},   {COMPLETE_CONTAINER, add_containers},
+    {COMPLETE_IMAGE, add_images},   {COMPLETE_RUNNING_CONTAINER, add_running}, {COMPLETE_SIGNAL, add_signals},
     {COMPLETE_VOLUME, add_volumes},
 };
 

@@ -9,7 +9,8 @@
 static int check_image_word(const char *word)
 {
     if (*word == '=')
-        return err_set(-EINVAL, "\"%s\" is not an image; variables are set as -e NAME=value, without blanks around =", word);
+        return err_set(-EINVAL,
+                       "\"%s\" is not an image; variables are set as -e NAME=value, without blanks around =", word);
     return 0;
 }
 
@@ -18,7 +19,8 @@ static int make_cidfile(const char *path)
 {
     auto_close int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
     if (fd < 0 && errno == EEXIST)
-        return err_set(-EEXIST, "the cid file %s exists already; is another container using it? Remove it or name another", path);
+        return err_set(
+            -EEXIST, "the cid file %s exists already; is another container using it? Remove it or name another", path);
     return fd < 0 ? err_sys("cannot make the cid file %s", path) : 0;
 }
 
@@ -34,7 +36,9 @@ static int check_pull(const char *policy, const char *image)
 {
     if (!policy || str_eq(policy, "missing") || str_eq(policy, "never"))
         return 0;
-    return err_set(-EOPNOTSUPP, "--pull %s: this version has no registry client; \"missing\" and \"never\" use what is in the store", policy);
+    return err_set(-EOPNOTSUPP,
+                   "--pull %s: this version has no registry client; \"missing\" and \"never\" use what is in the store",
+                   policy);
 }
 
 /* A name that was made up may collide; one that was asked for may not. */

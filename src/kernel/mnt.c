@@ -1,4 +1,5 @@
-/* The new mount API. Everything works on descriptors: nothing here takes a path that an image or container could have made. */
+/* The new mount API. Everything works on descriptors: nothing here takes a path that an image or container could have
+ * made. */
 #include "whelk/mnt.h"
 
 #include "whelk/err.h"
@@ -139,8 +140,7 @@ int make_dirs_in_root(int root_fd, const char *path, int *ret_fd)
     if (fd == -ENOENT) {
         auto_strv char **parts = strv_split(path, "/");
         auto_buf struct buf so_far = {0};
-        strv_foreach(part, parts)
-        {
+        strv_foreach (part, parts) {
             buf_addf(&so_far, "%s%s", so_far.len ? "/" : "", part);
             fd_close(fd);
             fd = step_into(root_fd, so_far.data);
@@ -154,7 +154,8 @@ int make_dirs_in_root(int root_fd, const char *path, int *ret_fd)
     return 0;
 }
 
-/* The file's parent and its name. An existing last component is followed within the root, as a bind mount's target would be. */
+/* The file's parent and its name. An existing last component is followed within the root, as a bind mount's target
+ * would be. */
 static int make_file_in_root(int root_fd, const char *path)
 {
     int fd = open_in_root(root_fd, path, O_PATH, 0);
@@ -168,7 +169,8 @@ static int make_file_in_root(int root_fd, const char *path)
     int r = make_dirs_in_root(root_fd, slash ? copy : "", &dir);
     if (r < 0)
         return r;
-    auto_close int made = openat(dir, slash ? slash + 1 : copy, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644);
+    auto_close int made =
+        openat(dir, slash ? slash + 1 : copy, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644);
     if (made < 0 && errno != EEXIST)
         return -errno;
     return open_in_root(root_fd, path, O_PATH, 0);

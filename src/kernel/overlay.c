@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
-/* Whelk's one on-disk form: redirect and metacopy stay off with userxattr; the rest must not depend on the host's module parameters. */
+/* Whelk's one on-disk form: redirect and metacopy stay off with userxattr; the rest must not depend on the host's
+ * module parameters. */
 static const char *const fixed_options[][2] = {
     {"userxattr", NULL}, {"index", "off"}, {"nfs_export", "off"}, {"xino", "off"}};
 
@@ -26,7 +27,8 @@ static bool takes_anything(int fs)
 }
 
 /* -EOPNOTSUPP without text: the kernel is too old for lowerdir+. */
-static int new_api(const char *const *lower, unsigned n_lower, const char *upper, const char *work, uint64_t attrs, int *ret_fd)
+static int new_api(const char *const *lower, unsigned n_lower, const char *upper, const char *work, uint64_t attrs,
+                   int *ret_fd)
 {
     auto_close int fs = fsopen("overlay", FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -92,7 +94,8 @@ static int old_mount(const int *fds, unsigned n, const char *upper, const char *
     return r;
 }
 
-static int old_api(const char *const *lower, unsigned n_lower, const char *upper, const char *work, uint64_t attrs, int *ret_fd)
+static int old_api(const char *const *lower, unsigned n_lower, const char *upper, const char *work, uint64_t attrs,
+                   int *ret_fd)
 {
     auto_free int *fds = xcalloc(n_lower, sizeof *fds);
     unsigned n = 0;
@@ -109,8 +112,8 @@ static int old_api(const char *const *lower, unsigned n_lower, const char *upper
     return r;
 }
 
-int overlay_mount(int base_fd, const char *const *lower, unsigned n_lower, const char *upper, const char *work, uint64_t attrs,
-                  int *ret_fd)
+int overlay_mount(int base_fd, const char *const *lower, unsigned n_lower, const char *upper, const char *work,
+                  uint64_t attrs, int *ret_fd)
 {
     /* overlayfs resolves relative directories from the working directory: short, whatever the store's path is. */
     if (fchdir(base_fd) < 0)

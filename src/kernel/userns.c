@@ -1,9 +1,10 @@
 /* User namespaces: which ids a user may map, and processes that live in such a namespace.
  *
- * Theory of operation. A process in a new user namespace has all capabilities there from its first instruction, but no id is mapped
- * until its parent, outside, has written the maps: by itself where only the own id is mapped, through the setuid helpers newuidmap and
- * newgidmap for ranges. Those two programs are the slowest part of a start (1.6 ms), so they run side by side and the child does what it
- * can meanwhile: making namespaces needs no ids, touching files does. Every helper here makes the child wait on a pipe for that. */
+ * Theory of operation. A process in a new user namespace has all capabilities there from its first instruction, but no
+ * id is mapped until its parent, outside, has written the maps: by itself where only the own id is mapped, through the
+ * setuid helpers newuidmap and newgidmap for ranges. Those two programs are the slowest part of a start (1.6 ms), so
+ * they run side by side and the child does what it can meanwhile: making namespaces needs no ids, touching files does.
+ * Every helper here makes the child wait on a pipe for that. */
 #include "whelk/userns.h"
 
 #include "whelk/auto.h"
@@ -73,7 +74,7 @@ static void add_subids(const char *file, const char *user, uid_t id, struct id_r
     if (file_read(AT_FDCWD, file, 4 << 20, &text, NULL) < 0)
         return;
     auto_strv char **lines = strv_split(text, "\n");
-    strv_foreach(line, lines)
+    strv_foreach (line, lines)
         add_subid_line(line, user, uid, r, n);
 }
 
@@ -81,8 +82,7 @@ static bool have_map_helpers(void)
 {
     const char *path = getenv("PATH");
     auto_strv char **dirs = strv_split(path ? path : "/usr/bin:/bin", ":");
-    strv_foreach(dir, dirs)
-    {
+    strv_foreach (dir, dirs) {
         auto_free char *helper = xasprintf("%s/newuidmap", dir);
         if (access(helper, X_OK) == 0)
             return true;
@@ -118,13 +118,16 @@ static int clone_refused(uint64_t flags)
 {
     int e = errno;
     if (e == EPERM && (flags & CLONE_NEWUSER))
-        return err_set(-e, "cannot make a user namespace: operation not permitted; unprivileged user namespaces are disabled here: "
-                           "as root, sysctl -w kernel.unprivileged_userns_clone=1 (Debian) or "
-                           "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)");
+        return err_set(
+            -e,
+            "cannot make a user namespace: operation not permitted; unprivileged user namespaces are disabled here: "
+            "as root, sysctl -w kernel.unprivileged_userns_clone=1 (Debian) or "
+            "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)");
     if (e == EPERM)
         return err_set(-e, "cannot make namespaces: operation not permitted; this root lacks CAP_SYS_ADMIN");
     if (e == ENOSPC || e == EUSERS)
-        return err_set(-e, "cannot make namespaces: the limit is reached; see sysctl user.max_user_namespaces and its kin");
+        return err_set(-e,
+                       "cannot make namespaces: the limit is reached; see sysctl user.max_user_namespaces and its kin");
     errno = e;
     return err_sys("cannot make namespaces");
 }
@@ -201,13 +204,14 @@ int userns_write_maps(pid_t pid, const struct idmap *m)
         rg = helper_wait(&g);
     r = r < 0 ? r : rg;
     if (r < 0)
-        return err_wrap(r, "cannot map the store's ids (were the ranges in /etc/subuid or /etc/subgid changed? Put them back, or shift the "
+        return err_wrap(r, "cannot map the store's ids (were the ranges in /etc/subuid or /etc/subgid changed? Put "
+                           "them back, or shift the "
                            "store as root: whelk --root STORE system migrate)");
     return 0;
 }
 
-/* In the child: waits for its maps, and is gone if the parent is. Armed before the byte comes, so a parent that died earlier shows as
- * EOF and one that dies later kills. */
+/* In the child: waits for its maps, and is gone if the parent is. Armed before the byte comes, so a parent that died
+ * earlier shows as EOF and one that dies later kills. */
 static void await_maps(int fd)
 {
     char byte;

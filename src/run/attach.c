@@ -1,7 +1,7 @@
 /* The relay: the caller's terminal, pipes and signals on one side, a session's frames on the other.
  *
- * Runs in: STARTER of an attached run, exec. It alone writes to the caller's stdout: a slow reader stalls this process, not the supervisor
- * (RUNTIME, processes 3). */
+ * Runs in: STARTER of an attached run, exec. It alone writes to the caller's stdout: a slow reader stalls this process,
+ * not the supervisor (RUNTIME, processes 3). */
 #include "launch.h"
 
 #include "detach.h"
@@ -40,8 +40,8 @@ int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
         return err_set(-EISDIR, "standard input is a directory; a container may not have it");
     if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
         return 0; /* /dev/null: the container has its own */
-    /* Only what leads nowhere else is handed in: a file could be opened again for writing, a directory walked out of, a named pipe given to
-     * somebody (RUNTIME, processes 4). */
+    /* Only what leads nowhere else is handed in: a file could be opened again for writing, a directory walked out of, a
+     * named pipe given to somebody (RUNTIME, processes 4). */
     if (is_pipe(STDIN_FILENO) || S_ISSOCK(st.st_mode)) {
         *ret_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
         return *ret_fd < 0 ? err_sys("cannot use standard input") : 0;
@@ -50,11 +50,12 @@ int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay)
     return 0;
 }
 
-/* All that can be forwarded but those that speak of this process itself (CV-81). Not while keys are read from a terminal in raw mode: there ^C is a
- * key like others, and a signal is meant for this process (R-006). */
+/* All that can be forwarded but those that speak of this process itself (CV-81). Not while keys are read from a
+ * terminal in raw mode: there ^C is a key like others, and a signal is meant for this process (R-006). */
 static void forwarded_signals(sigset_t *set, bool proxy)
 {
-    static const int never[] = {SIGCHLD, SIGPIPE, SIGURG, SIGSTOP, SIGKILL, SIGTSTP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static const int never[] = {SIGCHLD, SIGPIPE, SIGURG, SIGSTOP, SIGKILL, SIGTSTP, SIGTTIN,
+                                SIGTTOU, SIGSEGV, SIGBUS, SIGILL,  SIGFPE,  SIGABRT};
     sigemptyset(set);
     if (proxy)
         sigfillset(set);
@@ -76,7 +77,8 @@ struct relay {
     int window; /* so many pieces of stdin the session still takes */
     struct detach_keys keys;
     int code, write_error;
-    /* what was read from stdin and the session does not take yet: meanwhile its output is still served, or both would wait for each other */
+    /* what was read from stdin and the session does not take yet: meanwhile its output is still served, or both would
+     * wait for each other */
     enum frame held_type;
     bool held;
     size_t held_len;
@@ -142,8 +144,8 @@ static void take_stdin(struct relay *r)
     }
 }
 
-/* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE (CV-15); so is a full
- * disk, but that the caller has to know. */
+/* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE
+ * (CV-15); so is a full disk, but that the caller has to know. */
 static void give_output(struct relay *r, enum frame type, const char *data, size_t len)
 {
     int fd = type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
@@ -177,7 +179,8 @@ static bool take_frame(struct relay *r)
     return type != FRAME_EXIT;
 }
 
-/* False at the end of the session. After the keys it hangs up: only then has it let go of us, and our end does not take the container along. */
+/* False at the end of the session. After the keys it hangs up: only then has it let go of us, and our end does not take
+ * the container along. */
 static bool serve(struct relay *r, const struct pollfd *p)
 {
     if (p[1].revents)
@@ -298,7 +301,11 @@ int run_attach(const struct store *s, const struct ctr *c, const struct attach_o
         return err_set(sock, "container %s is not running; start it first: whelk start %s", c->name, c->name);
     if (sock < 0)
         return sock;
-    struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = c->open_stdin && !o->no_stdin, .sig_proxy = o->sig_proxy,
-                       .detach_keys = o->detach_keys, .send_size = true};
+    struct attach a = {.sock = sock,
+                       .tty = c->tty,
+                       .read_stdin = c->open_stdin && !o->no_stdin,
+                       .sig_proxy = o->sig_proxy,
+                       .detach_keys = o->detach_keys,
+                       .send_size = true};
     return attach_relay(&a);
 }

@@ -1,5 +1,5 @@
-/* The container's file system tree, built on descriptors before anybody enters it (SECURITY H1-H4, 2.3-2.5). Tables say what is mounted,
- * masked and bound; the code only walks them.
+/* The container's file system tree, built on descriptors before anybody enters it (SECURITY H1-H4, 2.3-2.5). Tables say
+ * what is mounted, masked and bound; the code only walks them.
  *
  * Runs in: CHILD, in its own mount namespace, with the host's tree still there. */
 #include "child.h"
@@ -30,8 +30,7 @@ static void report_missing(struct child *k, const char *path)
 {
     auto_strv char **parts = strv_split(path, "/");
     auto_buf struct buf so_far = {0};
-    strv_foreach(part, parts)
-    {
+    strv_foreach (part, parts) {
         buf_addf(&so_far, "%s%s", so_far.len ? "/" : "", part);
         auto_close int fd = open_in_root(k->root_fd, so_far.data, O_PATH | O_NOFOLLOW, 0);
         if (fd == -ENOENT)
@@ -54,8 +53,8 @@ static int attach_at(struct child *k, int mnt, const char *path, bool directory)
     return r < 0 ? r : mnt_attach(mnt, fd);
 }
 
-/* The kernel's own file systems go on real directories, there or made. A link of the image would decide what "/proc" is, and could be another place
- * by the time that /proc/kcore is masked. */
+/* The kernel's own file systems go on real directories, there or made. A link of the image would decide what "/proc"
+ * is, and could be another place by the time that /proc/kcore is masked. */
 static int attach_base(struct child *k, int mnt, const char *path)
 {
     auto_close int fd = open_in_root(k->root_fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -71,7 +70,8 @@ int child_mount_root(struct child *k)
     auto_free char *work = xasprintf("%s/work", p->dir);
     auto_close int root = -1;
     uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
-    int r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work, attrs, &root);
+    int r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work,
+                          attrs, &root);
     if (r < 0)
         return r;
     k->dir_fd = openat(k->store_fd, p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -83,7 +83,8 @@ int child_mount_root(struct child *k)
     return r;
 }
 
-/* The nodes of /dev (SECURITY 2.4). Root makes them; a user namespace may not, so there they are bound from the host. */
+/* The nodes of /dev (SECURITY 2.4). Root makes them; a user namespace may not, so there they are bound from the host.
+ */
 static const struct node {
     const char *name;
     unsigned major, minor;
@@ -94,7 +95,8 @@ static const char *const links[][2] = {
     {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"},
 };
 
-/* Binds the host's /dev/<name> over an empty file of the same name in dev. The device is checked after it was taken (H4). */
+/* Binds the host's /dev/<name> over an empty file of the same name in dev. The device is checked after it was taken
+ * (H4). */
 static int bind_node(int dev, const char *name, dev_t rdev)
 {
     auto_free char *host = xasprintf("/dev/%s", name);
@@ -124,8 +126,7 @@ static int bind_all_nodes(int dev)
     int r = dir_names(AT_FDCWD, "/dev", &names);
     if (r < 0)
         return r;
-    strv_foreach(name, names)
-    {
+    strv_foreach (name, names) {
         auto_free char *host = xasprintf("/dev/%s", name);
         auto_close int mnt = -1;
         struct stat st;
@@ -133,15 +134,16 @@ static int bind_all_nodes(int dev)
             (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) || faccessat(dev, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
             continue;
         auto_close int place = openat(dev, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-        if (place < 0 || mnt_clone(AT_FDCWD, host, false, &mnt) < 0 || mnt_attrs(mnt, DEVICE, 0, false) < 0 || mnt_attach(mnt, place) < 0)
+        if (place < 0 || mnt_clone(AT_FDCWD, host, false, &mnt) < 0 || mnt_attrs(mnt, DEVICE, 0, false) < 0 ||
+            mnt_attach(mnt, place) < 0)
             unlinkat(dev, name, 0);
     }
     err_clear();
     return 0;
 }
 
-/* From here on the container's own null device stands in for streams and masks: root in it may change mode and owner, which must not be those of the
- * host's. */
+/* From here on the container's own null device stands in for streams and masks: root in it may change mode and owner,
+ * which must not be those of the host's. */
 static int take_null(struct child *k, int dev)
 {
     int fd = openat(dev, "null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -152,11 +154,13 @@ static int take_null(struct child *k, int dev)
     return 0;
 }
 
-/* With CAP_MKNOD and the host's ids, a container could make itself a node of any disk: so no node works in its /dev but those that are mounted there. */
+/* With CAP_MKNOD and the host's ids, a container could make itself a node of any disk: so no node works in its /dev but
+ * those that are mounted there. */
 static int seal_dev(struct child *k, int dev)
 {
     int r = 0;
-    if (!idmap_none(k->plan->map) || k->plan->c->privileged || !((uint64_t)k->plan->c->cap_bounding & UINT64_C(1) << CAP_MKNOD))
+    if (!idmap_none(k->plan->map) || k->plan->c->privileged ||
+        !((uint64_t)k->plan->c->cap_bounding & UINT64_C(1) << CAP_MKNOD))
         return 0;
     for (size_t i = 0; i < ARRAY_LEN(nodes) && r == 0; i++) {
         auto_close int mnt = -1, place = openat(dev, nodes[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -186,7 +190,15 @@ static int fill_dev(struct child *k, int dev)
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
 }
 
-enum { OPTIONAL = 1, GID5 = 2, HOST_IF_REFUSED = 4, READ_ONLY = 8, DEV = 16, SHM = 32 /* has --shm-size */, IPC = 64 /* of the IPC namespace */ };
+enum {
+    OPTIONAL = 1,
+    GID5 = 2,
+    HOST_IF_REFUSED = 4,
+    READ_ONLY = 8,
+    DEV = 16,
+    SHM = 32 /* has --shm-size */,
+    IPC = 64 /* of the IPC namespace */
+};
 
 static const struct base_mount {
     const char *type, *target;
@@ -311,7 +323,8 @@ int child_mount_volumes(struct child *k)
 /* What whelk writes for each container lies over what the image has; the user's own mounts win. */
 int child_mount_files(struct child *k)
 {
-    static const char *const files[][2] = {{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"}, {"hostname", "/etc/hostname"}};
+    static const char *const files[][2] = {
+        {"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"}, {"hostname", "/etc/hostname"}};
     const struct rec_list *list = &k->plan->c->mounts;
     const struct ctr_mount *mounts = list->items;
     int r = 0;
@@ -333,14 +346,15 @@ int child_mount_files(struct child *k)
 
 /* Masked: files by /dev/null, directories by an empty read-only tmpfs (SECURITY 2.3). */
 static const char *const masked[] = {
-    "proc/acpi",          "proc/asound",         "proc/config.gz",       "proc/interrupts",        "proc/kallsyms",
-    "proc/kcore",         "proc/keys",           "proc/kpagecgroup",     "proc/kpagecount",        "proc/kpageflags",
-    "proc/latency_stats", "proc/modules",        "proc/sched_debug",     "proc/scsi",              "proc/slabinfo",
-    "proc/timer_list",    "proc/timer_stats",    "proc/vmallocinfo",     "sys/dev/block",          "sys/devices/virtual/powercap",
-    "sys/firmware",       "sys/fs/selinux",      "sys/kernel/debug",     "sys/kernel/security",    "sys/kernel/tracing",
+    "proc/acpi",          "proc/asound",      "proc/config.gz",   "proc/interrupts",     "proc/kallsyms",
+    "proc/kcore",         "proc/keys",        "proc/kpagecgroup", "proc/kpagecount",     "proc/kpageflags",
+    "proc/latency_stats", "proc/modules",     "proc/sched_debug", "proc/scsi",           "proc/slabinfo",
+    "proc/timer_list",    "proc/timer_stats", "proc/vmallocinfo", "sys/dev/block",       "sys/devices/virtual/powercap",
+    "sys/firmware",       "sys/fs/selinux",   "sys/kernel/debug", "sys/kernel/security", "sys/kernel/tracing",
 };
 
-static const char *const readonly_paths[] = {"proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
+static const char *const readonly_paths[] = {"proc/bus",      "proc/fs",  "proc/irq",
+                                             "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
 
 /* The one empty tmpfs that covers all masked directories. */
 struct mask {
@@ -360,8 +374,10 @@ static int mask_one(struct child *k, const char *path, struct mask *mask)
     if (r < 0)
         return err_set(r, "cannot mask /%s: %s", path, strerror(-r));
     if (S_ISDIR(st.st_mode) && *empty < 0)
-        r = mnt_new("tmpfs", SAFE_DATA | MOUNT_ATTR_RDONLY, (const char *const[]){"size", "0", "nr_inodes", "1", NULL}, empty);
-    /* The first directory gets the tmpfs itself: a mount that is never attached costs an RCU grace period (1 ms) when it is closed. */
+        r = mnt_new("tmpfs", SAFE_DATA | MOUNT_ATTR_RDONLY, (const char *const[]){"size", "0", "nr_inodes", "1", NULL},
+                    empty);
+    /* The first directory gets the tmpfs itself: a mount that is never attached costs an RCU grace period (1 ms) when
+     * it is closed. */
     bool first = r == 0 && S_ISDIR(st.st_mode) && !*attached;
     if (r == 0 && !first)
         r = mnt_clone(S_ISDIR(st.st_mode) ? *empty : k->null_fd, "", false, &mnt);

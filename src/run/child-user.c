@@ -1,5 +1,5 @@
-/* Who the command runs as: USER of the image or --user, looked up in the container's own passwd and group files, which are read as
- * bounded text below the root; no NSS (H5).
+/* Who the command runs as: USER of the image or --user, looked up in the container's own passwd and group files, which
+ * are read as bounded text below the root; no NSS (H5).
  *
  * Runs in: CHILD, after it entered the root. */
 #include "child.h"
@@ -13,14 +13,15 @@
 
 enum { PASSWD_MAX = 4 << 20 };
 
-/* The text of a file of the container, "" if it is not a plain file. Files of /proc claim to be empty, and are not asked: to read one, such
- * as kmsg, can have effects, or never end. Caller frees. */
+/* The text of a file of the container, "" if it is not a plain file. Files of /proc claim to be empty, and are not
+ * asked: to read one, such as kmsg, can have effects, or never end. Caller frees. */
 static char *read_etc(struct child *k, const char *path)
 {
     auto_close int fd = open_in_root(k->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     auto_buf struct buf text = {0};
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 || fd_read_all(fd, PASSWD_MAX, &text) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+        fd_read_all(fd, PASSWD_MAX, &text) < 0)
         return xstrdup("");
     return buf_take(&text);
 }
@@ -34,7 +35,8 @@ static int find_passwd(struct child *k, const char *passwd, const char *user)
     auto_strv char **by_uid = !by_name && number ? passwd_line(passwd, 2, user) : NULL;
     char **line = by_name ? by_name : by_uid;
     if (!line && !number)
-        return err_set(-ENOENT, "the container's /etc/passwd has no user \"%s\"; use a number or a name that it has", user);
+        return err_set(-ENOENT, "the container's /etc/passwd has no user \"%s\"; use a number or a name that it has",
+                       user);
     if (line && (strv_len(line) < 4 || !passwd_id(line[2], &uid) || !passwd_id(line[3], &gid)))
         return err_set(-EBADMSG, "the container's /etc/passwd has a damaged line for \"%s\"", user);
     k->who.uid = uid;
@@ -48,7 +50,8 @@ static int group_id(const char *groups, const char *group, uint32_t *ret)
     auto_strv char **line = passwd_line(groups, 0, group);
     const char *number = line && strv_len(line) > 2 ? line[2] : group;
     if (!passwd_id(number, ret))
-        return err_set(-ENOENT, "the container's /etc/group has no group \"%s\"; use a number or a name that it has", group);
+        return err_set(-ENOENT, "the container's /etc/group has no group \"%s\"; use a number or a name that it has",
+                       group);
     return 0;
 }
 
@@ -99,12 +102,12 @@ static void find_memberships(struct child *k, const char *text, const char *user
 /* --group-add. Where only one id is mapped, the kernel allows no change of groups. */
 static int add_asked_groups(struct child *k, const char *groups)
 {
-    strv_foreach(group, k->plan->c->groups)
-    {
+    strv_foreach (group, k->plan->c->groups) {
         uint32_t gid = 0;
         int r = group_id(groups, group, &gid);
         if (r == 0 && (idmap_single(k->plan->map) || !idmap_has_gid(k->plan->map, gid)))
-            r = err_set(-EINVAL, "--group-add %s: group %u is not mapped; more ids are given in /etc/subgid", group, gid);
+            r = err_set(-EINVAL, "--group-add %s: group %u is not mapped; more ids are given in /etc/subgid", group,
+                        gid);
         if (r < 0)
             return r;
         add_group(k, gid);
@@ -119,10 +122,12 @@ static int check_mapped(struct child *k)
     if (idmap_has_uid(m, k->who.uid) && idmap_has_gid(m, k->who.gid))
         return 0;
     if (idmap_single(m))
-        return err_set(-EINVAL, "user %u:%u needs more ids than this user has: only 0 is mapped; as root, usermod --add-subuids "
-                                "100000-165535 --add-subgids 100000-165535 USER, then use a new store",
+        return err_set(-EINVAL,
+                       "user %u:%u needs more ids than this user has: only 0 is mapped; as root, usermod --add-subuids "
+                       "100000-165535 --add-subgids 100000-165535 USER, then use a new store",
                        k->who.uid, k->who.gid);
-    return err_set(-EINVAL, "user %u:%u is outside of the ids that are mapped; more are given in /etc/subuid and /etc/subgid",
+    return err_set(-EINVAL,
+                   "user %u:%u is outside of the ids that are mapped; more are given in /etc/subuid and /etc/subgid",
                    k->who.uid, k->who.gid);
 }
 

@@ -1,7 +1,9 @@
-/* The CHILD: from a fresh clone to the container's command, as a table of steps. Order matters; each row says why it is where it is.
+/* The CHILD: from a fresh clone to the container's command, as a table of steps. Order matters; each row says why it is
+ * where it is.
  *
  * Runs in: CHILD (pid 1 of the container's pid namespace; or a process that joined it, for exec).
- * A failing step sends its error through plan->sock; the socket is close-on-exec, so its end without a message means "executed". */
+ * A failing step sends its error through plan->sock; the socket is close-on-exec, so its end without a message means
+ * "executed". */
 #include "child.h"
 
 #include "frame.h"
@@ -32,8 +34,8 @@ void plan_done(struct plan *p)
     *p = (struct plan){.sock = -1, .store_fd = -1};
 }
 
-/* What the caller had open is none of the container's business (H9). 0-2 stay taken: a descriptor opened later must not be found there, already in
- * place but about to be closed by the exec. */
+/* What the caller had open is none of the container's business (H9). 0-2 stay taken: a descriptor opened later must not
+ * be found there, already in place but about to be closed by the exec. */
 static int close_descriptors(struct child *k)
 {
     const struct plan *p = k->plan;
@@ -110,8 +112,7 @@ static int raise_loopback(struct child *k)
 /* --ulimit: what was asked for is set or is an error. */
 static int set_asked_limits(struct child *k)
 {
-    strv_foreach(word, k->plan->c->ulimits)
-    {
+    strv_foreach (word, k->plan->c->ulimits) {
         struct ulimit u;
         int r = ulimit_parse(word, &u);
         if (r < 0)
@@ -125,8 +126,7 @@ static int set_asked_limits(struct child *k)
 /* --sysctl, through the container's own /proc, which was mounted a moment ago and is not yet read-only. */
 static int set_sysctls(struct child *k)
 {
-    strv_foreach(pair, k->plan->c->sysctls)
-    {
+    strv_foreach (pair, k->plan->c->sysctls) {
         const char *value = strchr(pair, '=') + 1;
         auto_free char *path = xasprintf("proc/sys/%.*s", (int)(value - 1 - pair), pair);
         for (char *p = path; *p; p++)
@@ -141,8 +141,9 @@ static int set_sysctls(struct child *k)
 
 enum { PROCESSES_DEFAULT = 2048 };
 
-/* Never above what the caller has: root on some machines lacks CAP_SYS_RESOURCE, so clamp, do not fail. The number of processes is the control group's
- * matter; where there is none, this bounds each user of the container, who is counted apart from everybody else in a user namespace. */
+/* Never above what the caller has: root on some machines lacks CAP_SYS_RESOURCE, so clamp, do not fail. The number of
+ * processes is the control group's matter; where there is none, this bounds each user of the container, who is counted
+ * apart from everybody else in a user namespace. */
 static int set_limits(struct child *k)
 {
     bool bound = !idmap_none(k->plan->map) && k->plan->c->limits.pids == 0;
@@ -237,8 +238,8 @@ static int maybe_init(struct child *k)
     return k->plan->c->init && !k->plan->exec ? child_init(k) : 0;
 }
 
-/* The identity, then the filter: loading one without no_new_privs needs CAP_SYS_ADMIN, which is kept over the change of ids as the
- * extra capability and dropped by the one call that follows. */
+/* The identity, then the filter: loading one without no_new_privs needs CAP_SYS_ADMIN, which is kept over the change of
+ * ids as the extra capability and dropped by the one call that follows. */
 static int become_user(struct child *k)
 {
     const struct ctr *c = k->plan->c;
@@ -263,13 +264,15 @@ static int exec_error(const char *path, int e)
     struct stat st;
     bool exists = stat(path, &st) == 0;
     if (e == ENOENT && exists)
-        return err_with_status(err_set(-e, "cannot execute %s: its interpreter or loader is missing in the container", path), 127);
+        return err_with_status(
+            err_set(-e, "cannot execute %s: its interpreter or loader is missing in the container", path), 127);
     if (e == ENOENT || e == ENOTDIR)
         return err_with_status(err_set(-e, "cannot execute %s: no such file in the container", path), 127);
     if (exists && S_ISDIR(st.st_mode))
         return err_with_status(err_set(-e, "cannot execute %s: it is a directory", path), 126);
     if (e == ENOEXEC)
-        return err_with_status(err_set(-e, "cannot execute %s: not a program for this machine (exec format error)", path), 126);
+        return err_with_status(
+            err_set(-e, "cannot execute %s: not a program for this machine (exec format error)", path), 126);
     return err_with_status(err_set(-e, "cannot execute %s: %s", path, strerror(e)), 126);
 }
 
@@ -280,8 +283,7 @@ static int exec_in_path(const char *name, char *const *args, char *const *env)
     auto_strv char **dirs = strv_split(path ? path : "", ":");
     auto_free char *denied = NULL;
     int denied_errno = 0;
-    strv_foreach(dir, dirs)
-    {
+    strv_foreach (dir, dirs) {
         auto_free char *full = xasprintf("%s/%s", dir, name);
         execve(full, args, env);
         if (errno != ENOENT && errno != ENOTDIR && !denied) {
@@ -294,7 +296,8 @@ static int exec_in_path(const char *name, char *const *args, char *const *env)
     }
     if (denied)
         return exec_error(denied, denied_errno);
-    return err_with_status(err_set(-ENOENT, "executable \"%s\" not found in the container's PATH (%s)", name, path ? path : "empty"), 127);
+    return err_with_status(
+        err_set(-ENOENT, "executable \"%s\" not found in the container's PATH (%s)", name, path ? path : "empty"), 127);
 }
 
 static int execute(struct child *k)
@@ -319,7 +322,8 @@ static const struct step {
     {slave_mounts, RUN, "before the first mount"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
     {new_cgroupns, RUN, "after the supervisor has put it into its group"},
-    {child_oom_score, RUN, "needs the host's /proc, and the own files there, which are root's as soon as we are non-dumpable"},
+    {child_oom_score, RUN,
+     "needs the host's /proc, and the own files there, which are root's as soon as we are non-dumpable"},
     {forget_exe, RUN, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
     {child_mount_root, RUN, "everything below is attached to it"},
     {child_mount_base, RUN, "before volumes, which may lie on top"},
@@ -350,8 +354,8 @@ static bool is_null(const struct stat *st)
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-/* For exec the container's /dev is all there is, so what is opened there is checked, before and after (H4). Whoever moved something over /dev/null must
- * still be able to come in and repair it: then a pipe at its end does, as stdin. */
+/* For exec the container's /dev is all there is, so what is opened there is checked, before and after (H4). Whoever
+ * moved something over /dev/null must still be able to come in and repair it: then a pipe at its end does, as stdin. */
 static int open_null(struct child *k)
 {
     struct stat st;
@@ -372,7 +376,13 @@ static int open_null(struct child *k)
 
 void child_main(const struct plan *p)
 {
-    struct child k = {.plan = p, .store_fd = -1, .dir_fd = -1, .root_fd = -1, .null_fd = -1, .slave_fd = -1, .env = strv_copy(p->c->env)};
+    struct child k = {.plan = p,
+                      .store_fd = -1,
+                      .dir_fd = -1,
+                      .root_fd = -1,
+                      .null_fd = -1,
+                      .slave_fd = -1,
+                      .env = strv_copy(p->c->env)};
     unsigned mode = p->exec ? EXEC : RUN;
     int r = open_null(&k);
     int *top = p->exec ? &k.root_fd : &k.store_fd;

@@ -11,34 +11,34 @@
 struct plan {
     const struct ctr *c;
     const struct idmap *map;
-    int store_fd;           /* directories below are relative to it; -1 for exec */
-    char **lowers;          /* top first */
-    const char *dir;        /* "containers/<id>" or a staging directory: has upper/ and work/ */
-    bool inject;            /* hosts, hostname and resolv.conf of dir go over those of the image */
-    bool report_stubs;      /* tell which mount points were made (FRAME_STUB) */
-    void *filter;           /* seccomp program */
+    int store_fd;      /* directories below are relative to it; -1 for exec */
+    char **lowers;     /* top first */
+    const char *dir;   /* "containers/<id>" or a staging directory: has upper/ and work/ */
+    bool inject;       /* hosts, hostname and resolv.conf of dir go over those of the image */
+    bool report_stubs; /* tell which mount points were made (FRAME_STUB) */
+    void *filter;      /* seccomp program */
     size_t filter_len;
-    int stdio[3];           /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
-    int sock;               /* the CHILD's end of its socket pair */
-    struct winsize size;    /* of a new terminal; ws_row 0: unknown */
-    bool exec;              /* joins a running container: no mounts, no host name */
+    int stdio[3];        /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
+    int sock;            /* the CHILD's end of its socket pair */
+    struct winsize size; /* of a new terminal; ws_row 0: unknown */
+    bool exec;           /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */
 
 /* The CHILD's state while it walks its steps. */
 struct child {
     const struct plan *plan;
-    int store_fd;            /* plan->store_fd in this mount namespace */
-    int dir_fd;              /* plan->dir; the root is mounted over it */
-    int root_fd;             /* O_PATH of the container's root, until the pivot and after */
-    int null_fd;             /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
-    bool host_sys;           /* /sys is a bind of the host's */
+    int store_fd;  /* plan->store_fd in this mount namespace */
+    int dir_fd;    /* plan->dir; the root is mounted over it */
+    int root_fd;   /* O_PATH of the container's root, until the pivot and after */
+    int null_fd;   /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
+    bool host_sys; /* /sys is a bind of the host's */
     struct identity who;
     gid_t groups[64];
     char *home;
-    int slave_fd;            /* pty slave */
+    int slave_fd; /* pty slave */
     char **env;
-    int *own_fds;            /* sources of mounts that are given to the user (option U) */
+    int *own_fds; /* sources of mounts that are given to the user (option U) */
     size_t n_own;
 };
 

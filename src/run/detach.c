@@ -24,8 +24,7 @@ int detach_parse(const char *text, struct detach_keys *ret)
 {
     struct detach_keys d = {0};
     auto_strv char **words = strv_split(text ? text : "ctrl-p,ctrl-q", ",");
-    strv_foreach(word, words)
-    {
+    strv_foreach (word, words) {
         if (d.n == DETACH_MAX)
             return err_set(-EINVAL, "more than %d detach keys", DETACH_MAX);
         int r = parse_key(word, &d.keys[d.n]);
@@ -37,7 +36,8 @@ int detach_parse(const char *text, struct detach_keys *ret)
     return 0;
 }
 
-/* How much of the keys' start is still typed when c follows what was seen: the longest suffix that is a beginning again. */
+/* How much of the keys' start is still typed when c follows what was seen: the longest suffix that is a beginning
+ * again. */
 static size_t fall_back(const struct detach_keys *d, unsigned char c)
 {
     unsigned char typed[DETACH_MAX + 1];

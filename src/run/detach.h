@@ -13,9 +13,11 @@ struct detach_keys {
     size_t seen; /* how many of them have been typed; they are held back */
 };
 
-/* "ctrl-p,ctrl-q" (NULL gives these), "": none. Single letters, or ctrl- and one of a-z @ [ \ ] ^ _. -EINVAL with text. */
+/* "ctrl-p,ctrl-q" (NULL gives these), "": none. Single letters, or ctrl- and one of a-z @ [ \ ] ^ _. -EINVAL with text.
+ */
 int detach_parse(const char *text, struct detach_keys *ret);
-/* Takes typed bytes; what is to be passed on goes to out (of at least len + DETACH_MAX bytes), *ret_len. True when the keys are complete. */
+/* Takes typed bytes; what is to be passed on goes to out (of at least len + DETACH_MAX bytes), *ret_len. True when the
+ * keys are complete. */
 bool detach_feed(struct detach_keys *d, const char *in, size_t len, char *out, size_t *ret_len);
 
 #endif

@@ -1,8 +1,9 @@
 /* exec: another command in a running container.
  *
- * Three processes. The invocation relays (attach.c). A middle process joins the container's namespaces and looks after the command as a
- * session: it must exist, because joining a pid namespace holds for children only. The CHILD is inside and walks the steps of child.c that
- * apply. Both forgot the whelk binary before they became visible inside (kernel/exe.c).
+ * Three processes. The invocation relays (attach.c). A middle process joins the container's namespaces and looks after
+ * the command as a session: it must exist, because joining a pid namespace holds for children only. The CHILD is inside
+ * and walks the steps of child.c that apply. Both forgot the whelk binary before they became visible inside
+ * (kernel/exe.c).
  *
  * Runs in: the invocation; the middle process (names in _middle). */
 #include "launch.h"
@@ -50,7 +51,8 @@ struct middle {
     bool inside; /* in the container's user namespace already (the SUPERVISOR is) */
 };
 
-/* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join the rest. */
+/* The user namespace first: its capabilities are needed to forget the binary, which needs the host's /proc, and to join
+ * the rest. */
 static int join_middle(const struct middle *m)
 {
     struct child k = {.plan = &m->plan};
@@ -125,7 +127,8 @@ static void run_middle(struct middle *m, int sock)
     _exit(0);
 }
 
-/* The container's own settings, changed by what exec was asked for. Strings are shared with base, but for args and env. */
+/* The container's own settings, changed by what exec was asked for. Strings are shared with base, but for args and env.
+ */
 static int exec_ctr(const struct ctr *base, const struct exec_options *o, char *const *command, struct ctr *ret)
 {
     struct ctr c = *base;
@@ -176,8 +179,11 @@ static int fork_middle(struct middle *m, int *ret_sock)
 
 static int plan_exec(const struct store *s, struct middle *m, const struct exec_options *o)
 {
-    m->plan = (struct plan){.c = m->c, .map = &s->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
-    struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp, .caps = (uint64_t)m->c->cap_bounding, .nested = m->c->nested};
+    m->plan = (struct plan){
+        .c = m->c, .map = &s->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
+    struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp,
+                                  .caps = (uint64_t)m->c->cap_bounding,
+                                  .nested = m->c->nested};
     auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
     if (r == 0)
@@ -195,7 +201,8 @@ static int await_exec(int sock)
     ssize_t n = frame_recv(sock, &type, buf, NULL, 0);
     if (n >= 0 && type == FRAME_STARTED)
         return 0;
-    return n >= 0 && type == FRAME_ERROR ? err_unpack(buf, (size_t)n) : err_set(-ECHILD, "the container ended while the command was started");
+    return n >= 0 && type == FRAME_ERROR ? err_unpack(buf, (size_t)n)
+                                         : err_set(-ECHILD, "the container ended while the command was started");
 }
 
 static int exec_in(const struct store *s, const struct ctr *c, const struct exec_options *o)
@@ -216,9 +223,11 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
         r = await_exec(sock);
     if (r < 0)
         return r;
-    r = attach_relay(&(struct attach){.sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
+    r = attach_relay(&(struct attach){
+        .sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
     if (r == -ECHILD)
-        return err_with_status(err_set(r, "the process that looked after the command was lost; the command was killed with it"), 137);
+        return err_with_status(
+            err_set(r, "the process that looked after the command was lost; the command was killed with it"), 137);
     return r;
 }
 

@@ -1,5 +1,6 @@
-/* Frames: messages on a SOCK_SEQPACKET socket between the processes of a run. One byte of type, then the payload; a descriptor may
- * travel along. The same frames serve STARTER and SUPERVISOR, exec's two halves, and SUPERVISOR and CHILD. */
+/* Frames: messages on a SOCK_SEQPACKET socket between the processes of a run. One byte of type, then the payload; a
+ * descriptor may travel along. The same frames serve STARTER and SUPERVISOR, exec's two halves, and SUPERVISOR and
+ * CHILD. */
 #ifndef RUN_FRAME_H
 #define RUN_FRAME_H
 
@@ -7,20 +8,21 @@
 #include <sys/types.h>
 
 enum frame {
-    FRAME_GO,        /* to the CHILD, SUPERVISOR: ids are mapped, go on */
-    FRAME_STARTED,   /* the command has been executed; payload: struct ctr_live's pid as int64_t */
-    FRAME_ERROR,     /* payload: err_pack */
-    FRAME_STDOUT,    /* payload: bytes */
+    FRAME_GO,      /* to the CHILD, SUPERVISOR: ids are mapped, go on */
+    FRAME_STARTED, /* the command has been executed; payload: struct ctr_live's pid as int64_t */
+    FRAME_ERROR,   /* payload: err_pack */
+    FRAME_STDOUT,  /* payload: bytes */
     FRAME_STDERR,
-    FRAME_EXIT,      /* payload: int exit code; the last frame */
-    FRAME_STDIN,     /* to the session: payload bytes; not more than STDIN_WINDOW before they are taken */
+    FRAME_EXIT,  /* payload: int exit code; the last frame */
+    FRAME_STDIN, /* to the session: payload bytes; not more than STDIN_WINDOW before they are taken */
     FRAME_STDIN_END,
-    FRAME_STDIN_TAKEN, /* from the session: payload: int, so many more of the client's FRAME_STDIN have been taken by the command */
-    FRAME_RESIZE,    /* payload: struct winsize */
-    FRAME_SIGNAL,    /* payload: int */
-    FRAME_PTY,       /* from the CHILD: the pty master travels along */
-    FRAME_DETACH,    /* from a client: it leaves, the command stays */
-    FRAME_STUB,      /* from the CHILD: payload: relative path of a mount point that was made in the tree */
+    FRAME_STDIN_TAKEN, /* from the session: payload: int, so many more of the client's FRAME_STDIN have been taken by
+                          the command */
+    FRAME_RESIZE,      /* payload: struct winsize */
+    FRAME_SIGNAL,      /* payload: int */
+    FRAME_PTY,         /* from the CHILD: the pty master travels along */
+    FRAME_DETACH,      /* from a client: it leaves, the command stays */
+    FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
 };
 
 enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };
@@ -29,8 +31,8 @@ enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };
 int frame_pair(int ret[2]);
 /* Sends one frame; fd -1: none. flags: MSG_DONTWAIT or 0. -errno without text (-EAGAIN, -EPIPE). */
 int frame_send(int sock, enum frame type, const void *data, size_t len, int fd, int flags);
-/* Receives one frame into buf of FRAME_MAX bytes: its length, 0 or more, with *ret_type; -EPIPE at the end of the stream; -errno without
- * text. *ret_fd: the descriptor that came along or -1; NULL: none is wanted. */
+/* Receives one frame into buf of FRAME_MAX bytes: its length, 0 or more, with *ret_type; -EPIPE at the end of the
+ * stream; -errno without text. *ret_fd: the descriptor that came along or -1; NULL: none is wanted. */
 ssize_t frame_recv(int sock, enum frame *ret_type, void *buf, int *ret_fd, int flags);
 /* Sends the error slot. */
 void frame_send_error(int sock, int r);

@@ -1,7 +1,8 @@
 /* Health checks.
  *
- * A timer starts a check as a child of the SUPERVISOR (exec_probe); its output comes through a pipe that is a source of the session's
- * loop, and its end is the pipe's end. The result goes to health.json in the container's directory, which ps and inspect read.
+ * A timer starts a check as a child of the SUPERVISOR (exec_probe); its output comes through a pipe that is a source of
+ * the session's loop, and its end is the pipe's end. The result goes to health.json in the container's directory, which
+ * ps and inspect read.
  *
  * Runs in: SUPERVISOR. Writes: health.json. */
 #include "health.h"
@@ -21,8 +22,8 @@ struct health {
     void (*told)(void *ctx, const char *status);
     void *ctx;
     struct ctr_health state;
-    int64_t began;   /* ms: start of the start period */
-    pid_t pid;       /* of a running check, or 0 */
+    int64_t began; /* ms: start of the start period */
+    pid_t pid;     /* of a running check, or 0 */
     int pidfd, out;
     int64_t started; /* ns: of the running check */
     struct buf output;
@@ -98,7 +99,9 @@ static void add_log(struct health *h, int code)
         log->n--;
     }
     struct health_result *result = rec_list_add(&health_result_rec, log);
-    *result = (struct health_result){.started = h->started, .finished = time_now(), .exit_code = code,
+    *result = (struct health_result){.started = h->started,
+                                     .finished = time_now(),
+                                     .exit_code = code,
                                      .output = xstrdup(h->output.data ? h->output.data : "")};
 }
 
@@ -136,8 +139,11 @@ static void check(struct session *s, void *ctx)
         schedule(h);
         return;
     }
-    struct probe p = {.plan = &h->l->plan, .init = s->pidfd, .command = h->command,
-                      .timeout_ms = MAX(h->l->c->health_timeout / 1000000, 1), .out_fd = ends[1]};
+    struct probe p = {.plan = &h->l->plan,
+                      .init = s->pidfd,
+                      .command = h->command,
+                      .timeout_ms = MAX(h->l->c->health_timeout / 1000000, 1),
+                      .out_fd = ends[1]};
     h->started = time_now();
     h->output.len = 0;
     h->pid = ns_clone(0, &h->pidfd);

@@ -1,7 +1,7 @@
 /* Starting a container: from its record to a running supervisor.
  *
- * Runs in: STARTER. Lock: the container's directory is flocked from before its state is looked at until the supervisor holds `alive`, so that
- * start, rm and a second start of one container take turns. */
+ * Runs in: STARTER. Lock: the container's directory is flocked from before its state is looked at until the supervisor
+ * holds `alive`, so that start, rm and a second start of one container take turns. */
 #include "launch.h"
 
 #include "whelk/err.h"
@@ -36,7 +36,8 @@ void remove_cgroup(const struct ctr_live *live)
     err_clear();
 }
 
-/* A supervisor that was killed leaves an init that the kernel is still ending; its overlay must be gone before upper/ is used again. */
+/* A supervisor that was killed leaves an init that the kernel is still ending; its overlay must be gone before upper/
+ * is used again. */
 static int await_old_init(const struct store *s, const char *id)
 {
     struct ctr_live live = {0};
@@ -59,8 +60,13 @@ static int make_plan(struct launch *l)
 {
     struct plan *p = &l->plan;
     const struct ctr *c = l->c;
-    *p = (struct plan){.c = c, .map = &l->store->map, .store_fd = l->store->fd, .dir = l->dir, .inject = true,
-                       .stdio = {-1, -1, -1}, .sock = -1};
+    *p = (struct plan){.c = c,
+                       .map = &l->store->map,
+                       .store_fd = l->store->fd,
+                       .dir = l->dir,
+                       .inject = true,
+                       .stdio = {-1, -1, -1},
+                       .sock = -1};
     int r = layer_lowers(l->store, c->layers, &p->lowers);
     if (r < 0)
         return r;
@@ -76,7 +82,8 @@ static int ready_dirs(struct launch *l)
     return r < 0 ? r : dir_make(l->ctr_fd, "upper", 0755);
 }
 
-/* The container's control group, as paths for the SUPERVISOR. Version 1 groups are made only for a limit: each costs (DESIGN 9). */
+/* The container's control group, as paths for the SUPERVISOR. Version 1 groups are made only for a limit: each costs
+ * (DESIGN 9). */
 static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
 {
     static const struct limits defaults = {.pids = 2048};
@@ -84,7 +91,11 @@ static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
     if (!limits_any(&c->limits) && !v2)
         return 0;
     /* on version 1 with a limit also the groups that pause and stats need */
-    struct cgroup_request q = {.id = c->id, .limits = &c->limits, .defaults = v2 && !c->limits.pids ? &defaults : NULL, .supervisor = supervisor, .full = !v2};
+    struct cgroup_request q = {.id = c->id,
+                               .limits = &c->limits,
+                               .defaults = v2 && !c->limits.pids ? &defaults : NULL,
+                               .supervisor = supervisor,
+                               .full = !v2};
     struct cgroup *g = NULL;
     int r = cgroup_make(&q, &g);
     if (r == 0 && g)
@@ -197,7 +208,8 @@ static void drop_unstarted(struct launch *l, int error)
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o)
 {
     auto_free char *dir = xasprintf("containers/%s", c->id);
-    struct launch l = {.store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .ns_flags = ctr_ns_flags(c)};
+    struct launch l = {
+        .store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .ns_flags = ctr_ns_flags(c)};
     auto_close int sock = -1;
     int r = launch(&l, o, &sock);
     plan_done(&l.plan);
@@ -206,15 +218,19 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
         drop_unstarted(&l, r);
     if (r != 0 || !o->attach)
         return MIN(r, 0);
-    struct attach a = {.sock = sock, .tty = c->tty, .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
-                       .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys};
+    struct attach a = {.sock = sock,
+                       .tty = c->tty,
+                       .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
+                       .sig_proxy = o->sig_proxy,
+                       .detach_keys = o->detach_keys};
     return attach_relay(&a);
 }
 
 int run_write_files(int dirfd, const char *hostname, const char *name)
 {
-    auto_free char *hosts = xasprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%s%s%s\n", hostname,
-                                      name ? " " : "", name ? name : "");
+    auto_free char *hosts =
+        xasprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%s%s%s\n", hostname,
+                  name ? " " : "", name ? name : "");
     auto_free char *hostname_line = xasprintf("%s\n", hostname);
     auto_free char *resolv = NULL;
     size_t resolv_len = 0;

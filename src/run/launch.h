@@ -7,13 +7,13 @@
 struct launch {
     struct store *store;
     const struct ctr *c;
-    char *dir;          /* "containers/<id>" */
+    char *dir; /* "containers/<id>" */
     int ctr_fd;
-    struct plan plan;   /* stdio[0] is what the container gets as stdin, or -1 */
+    struct plan plan; /* stdio[0] is what the container gets as stdin, or -1 */
     uint64_t ns_flags;
-    bool relay_stdin;   /* stdin comes from clients */
-    bool attached;      /* the STARTER stays: the container dies with it */
-    int sock;           /* frames to the STARTER */
+    bool relay_stdin; /* stdin comes from clients */
+    bool attached;    /* the STARTER stays: the container dies with it */
+    int sock;         /* frames to the STARTER */
     struct winsize size;
 };
 
@@ -23,8 +23,8 @@ void remove_cgroup(const struct ctr_live *live);
 /* The SUPERVISOR's life; never returns. */
 void supervise(struct launch *l) __attribute__((noreturn));
 
-/* The namespaces of a container that its CHILD is cloned into. The user namespace is the SUPERVISOR's; the cgroup namespace the CHILD
- * makes itself, in its group. */
+/* The namespaces of a container that its CHILD is cloned into. The user namespace is the SUPERVISOR's; the cgroup
+ * namespace the CHILD makes itself, in its group. */
 uint64_t ctr_ns_flags(const struct ctr *c);
 
 /* The container's first process as a pidfd that is checked against the record (H12). -ESRCH with text. */
@@ -32,21 +32,22 @@ int run_init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd);
 
 /* The relay of an attached STARTER or exec (attach.c). */
 struct attach {
-    int sock;         /* frames from and to the session */
-    bool tty;         /* raw mode, window size */
-    bool read_stdin;  /* send own stdin as frames */
+    int sock;        /* frames from and to the session */
+    bool tty;        /* raw mode, window size */
+    bool read_stdin; /* send own stdin as frames */
     bool sig_proxy;
     bool send_size;          /* tell the terminal's size at once: the session does not know it */
     const char *detach_keys; /* NULL: ctrl-p,ctrl-q; only with a terminal */
 };
-/* Until the session's FRAME_EXIT; returns the exit code. A session that ends without one: 137 with text in *ret... -EPIPE. */
+/* Until the session's FRAME_EXIT; returns the exit code. A session that ends without one: 137 with text in *ret...
+ * -EPIPE. */
 int attach_relay(const struct attach *a);
-/* Decides what becomes of the caller's stdin: *ret_fd is handed in as it is (pipe, socket) or -1 (/dev/null); *ret_relay: it must be relayed.
- * Directories are refused. */
+/* Decides what becomes of the caller's stdin: *ret_fd is handed in as it is (pipe, socket) or -1 (/dev/null);
+ * *ret_relay: it must be relayed. Directories are refused. */
 int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay);
 
-/* A command run by the SUPERVISOR in its container, as a health check. In a forked child of it; ends with the command's status, after
- * timeout_ms with 137. The start of its output goes to out_fd. */
+/* A command run by the SUPERVISOR in its container, as a health check. In a forked child of it; ends with the command's
+ * status, after timeout_ms with 137. The start of its output goes to out_fd. */
 enum { PROBE_OUTPUT_MAX = 4096 };
 struct probe {
     const struct plan *plan; /* of the container */

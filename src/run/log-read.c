@@ -1,7 +1,7 @@
 /* Reading the log of a container: rotated files oldest first, then the current one, then what comes.
  *
- * Files are mapped: they only ever grow, and are renamed but never cut. A torn tail (a killed supervisor) has no newline and is left out.
- * Stamps have a fixed width, so times are compared as text.
+ * Files are mapped: they only ever grow, and are renamed but never cut. A torn tail (a killed supervisor) has no
+ * newline and is left out. Stamps have a fixed width, so times are compared as text.
  *
  * Runs in: any command. */
 #include "whelk/run.h"
@@ -23,7 +23,7 @@ struct reader {
     const struct log_query *q;
     char since[40], until[40]; /* as stamps; "" for none */
     struct buf out;
-    int out_fd;       /* where out goes: one stream at a time keeps their order */
+    int out_fd;        /* where out goes: one stream at a time keeps their order */
     bool open_line[2]; /* the stream's last record was partial */
     int error;
 };
@@ -74,7 +74,8 @@ static void flush_out(struct reader *r)
     r->out.len = 0;
 }
 
-static void emit(struct reader *r, int stream, const char *stamp, size_t stamp_len, const char *text, size_t len, bool full)
+static void emit(struct reader *r, int stream, const char *stamp, size_t stamp_len, const char *text, size_t len,
+                 bool full)
 {
     int fd = stream == 1 ? r->q->out_fd : r->q->err_fd;
     bool *open_line = &r->open_line[stream - 1];
@@ -124,7 +125,8 @@ static void give_view(struct reader *r, const struct view *v, size_t *at)
     }
 }
 
-/* Where the last n lines of a file begin; *n is what is still missing if it has fewer. A line ends with a full record. */
+/* Where the last n lines of a file begin; *n is what is still missing if it has fewer. A line ends with a full record.
+ */
 static size_t tail_start(const struct view *v, int64_t *n)
 {
     size_t end = v->len;
@@ -210,7 +212,7 @@ static int follow(struct reader *r, struct view *v, size_t at)
     auto_free char *dir = xasprintf("/proc/self/fd/%d", r->dir);
     if (watch < 0 || inotify_add_watch(watch, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
         return err_sys("cannot watch the container's log");
-    for (bool ended = r->q->supervisor < 0; r->error == 0; ) {
+    for (bool ended = r->q->supervisor < 0; r->error == 0;) {
         int e = give_news(r, v, &at);
         if (e < 0 || ended)
             return e;

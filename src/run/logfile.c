@@ -1,7 +1,9 @@
-/* Writing the log of a container in the CRI line format: "<RFC 3339 ns> stdout|stderr F|P text\n"; P: the line goes on in the next record
- * of its stream. The stamp is the time of reading. One writer, the supervisor, appends whole records with one write a batch (I12).
+/* Writing the log of a container in the CRI line format: "<RFC 3339 ns> stdout|stderr F|P text\n"; P: the line goes on
+ * in the next record of its stream. The stamp is the time of reading. One writer, the supervisor, appends whole records
+ * with one write a batch (I12).
  *
- * Rotation: a file that has reached its size becomes log.1, that one log.2, and so on; the last is dropped. Readers notice by the inode.
+ * Rotation: a file that has reached its size becomes log.1, that one log.2, and so on; the last is dropped. Readers
+ * notice by the inode.
  *
  * Runs in: SUPERVISOR. */
 #include "whelk/run.h"
@@ -38,7 +40,9 @@ int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret)
     if (fd < 0)
         return fd;
     struct log_writer *w = xcalloc(1, sizeof *w);
-    *w = (struct log_writer){.dir = ctr_fd, .fd = fd, .size = size,
+    *w = (struct log_writer){.dir = ctr_fd,
+                             .fd = fd,
+                             .size = size,
                              .max_size = c->log_max_size ? c->log_max_size : LOG_MAX_SIZE,
                              .max_files = c->log_max_files ? c->log_max_files : LOG_MAX_FILES};
     *ret = w;
@@ -81,7 +85,8 @@ static void add_records(struct log_writer *w, int stream, const char *p, size_t 
 {
     char stamp[40], prefix[64];
     const char *end = p + len;
-    int n = snprintf(prefix, sizeof prefix, "%s %s F ", time_format(time_now(), stamp), stream == 1 ? "stdout" : "stderr");
+    int n =
+        snprintf(prefix, sizeof prefix, "%s %s F ", time_format(time_now(), stamp), stream == 1 ? "stdout" : "stderr");
     while (p < end) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
         const char *stop = nl ? nl : end;

@@ -1,8 +1,8 @@
 /* Freezing containers through their control group.
  *
- * A container without limits may have no group (always on version 1; on version 2 where systemd would have to be asked): one is made when
- * it is to be frozen, and its processes are moved into it until none is left outside. Its path goes into the live record, so that everybody
- * finds it. */
+ * A container without limits may have no group (always on version 1; on version 2 where systemd would have to be
+ * asked): one is made when it is to be frozen, and its processes are moved into it until none is left outside. Its path
+ * goes into the live record, so that everybody finds it. */
 #include "launch.h"
 
 #include "whelk/err.h"
@@ -25,8 +25,7 @@ static int move_all(const struct cgroup *g, ino_t ns, char ***moved)
     int n = 0;
     if (dir_names(AT_FDCWD, "/proc", &names) < 0)
         return 0;
-    strv_foreach(name, names)
-    {
+    strv_foreach (name, names) {
         int64_t pid;
         if (!str_to_i64(name, &pid) || pid_ns(name) != ns || strv_has(*moved, name))
             continue;
@@ -38,7 +37,8 @@ static int move_all(const struct cgroup *g, ino_t ns, char ***moved)
     return n;
 }
 
-static int make_late_group(const struct store *s, const char *id, pid_t supervisor, struct ctr_live *live, struct cgroup **ret)
+static int make_late_group(const struct store *s, const char *id, pid_t supervisor, struct ctr_live *live,
+                           struct cgroup **ret)
 {
     char init[24];
     auto_close int dir = -1;
@@ -46,8 +46,11 @@ static int make_late_group(const struct store *s, const char *id, pid_t supervis
     struct cgroup *g = NULL;
     int r = cgroup_make(&(struct cgroup_request){.id = id, .full = true, .supervisor = supervisor}, &g);
     if (r == 0 && !g)
-        r = err_set(-EOPNOTSUPP, "container %.12s has no control group that could be frozen, and none can be made here; start it with a limit, under "
-                                 "systemd, or as root", id);
+        r = err_set(-EOPNOTSUPP,
+                    "container %.12s has no control group that could be frozen, and none can be made here; start it "
+                    "with a limit, under "
+                    "systemd, or as root",
+                    id);
     if (r < 0)
         return r;
     snprintf(init, sizeof init, "%lld", (long long)live->pid);

@@ -1,8 +1,9 @@
 /* --init: a small init as pid 1 that reaps and forwards signals, built in. The command is its child.
  *
- * It never executes anything, so its memory counts as the host's: non-dumpable, it would be closed to the container, but also to the user whose
- * "exec" joins the container through it. In a user namespace it is dumpable therefore, and holds a capability that the container has not: the
- * kernel lets nobody inside look into a process with more capabilities, while the namespace's owner has all.
+ * It never executes anything, so its memory counts as the host's: non-dumpable, it would be closed to the container,
+ * but also to the user whose "exec" joins the container through it. In a user namespace it is dumpable therefore, and
+ * holds a capability that the container has not: the kernel lets nobody inside look into a process with more
+ * capabilities, while the namespace's owner has all.
  *
  * Runs in: CHILD (pid 1 of the container). Keeps no descriptor. */
 #include "child.h"
@@ -27,8 +28,8 @@ static void wipe(char *const *bounds)
         memset((void *)begin, 0, end - begin);
 }
 
-/* The command line of whelk names paths of the host, and everybody inside may read it in /proc/1/cmdline; its environment may have secrets. Fields 48
- * to 51 of proc(5)'s stat say where they lie. */
+/* The command line of whelk names paths of the host, and everybody inside may read it in /proc/1/cmdline; its
+ * environment may have secrets. Fields 48 to 51 of proc(5)'s stat say where they lie. */
 static void hide_arguments(void)
 {
     static const char shown[] = "whelk-init";
@@ -64,7 +65,8 @@ static int drop_rights(struct child *k)
     return r;
 }
 
-/* Passes every signal that arrives on to the command (and reaps) until the command has ended; the container ends with its status. */
+/* Passes every signal that arrives on to the command (and reaps) until the command has ended; the container ends with
+ * its status. */
 static void reap_and_forward(pid_t command, const sigset_t *all)
 {
     for (;;) {

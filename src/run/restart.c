@@ -24,7 +24,8 @@ static bool never(const struct ctr *c, const struct restarts *r, int code)
 static const struct policy {
     const char *name;
     bool (*again)(const struct ctr *c, const struct restarts *r, int code);
-} policies[] = {{"no", never}, {"never", never}, {"always", always}, {"unless-stopped", always}, {"on-failure", on_failure}};
+} policies[] = {
+    {"no", never}, {"never", never}, {"always", always}, {"unless-stopped", always}, {"on-failure", on_failure}};
 
 static const struct policy *find_policy(const char *name)
 {
@@ -41,7 +42,9 @@ int restart_parse(const char *text, char **ret_policy, int64_t *ret_max)
     int64_t max = 0;
     bool counted = str_eq(name, "on-failure");
     if (!find_policy(name) || (number && (!counted || !str_to_i64(number + 1, &max) || max < 0)))
-        return err_set(-EINVAL, "--restart %s is not known; known: no, always, unless-stopped, on-failure, on-failure:TIMES", text);
+        return err_set(-EINVAL,
+                       "--restart %s is not known; known: no, always, unless-stopped, on-failure, on-failure:TIMES",
+                       text);
     *ret_policy = take_ptr(&name);
     *ret_max = max;
     return 0;

@@ -12,8 +12,8 @@ struct restarts {
 
 /* "no", "always", "unless-stopped", "on-failure", "on-failure:3". -EINVAL with text. */
 int restart_parse(const char *text, char **ret_policy, int64_t *ret_max);
-/* Is the container to be started again after it ended with code by itself, having run for ran_ms? The delay is updated: 100 ms, doubled up to a
- * minute, and from the beginning after ten seconds of running. */
+/* Is the container to be started again after it ended with code by itself, having run for ran_ms? The delay is updated:
+ * 100 ms, doubled up to a minute, and from the beginning after ten seconds of running. */
 bool restart_wanted(const struct ctr *c, struct restarts *r, int code, int64_t ran_ms);
 
 #endif

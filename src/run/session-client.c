@@ -1,7 +1,7 @@
 /* The clients of a session: who reads the command's output and writes its input.
  *
- * A frame that one of them cannot take is kept for it, and the command's output is not read on until it is gone: so a slow client
- * holds back the command's writes and nothing else.
+ * A frame that one of them cannot take is kept for it, and the command's output is not read on until it is gone: so a
+ * slow client holds back the command's writes and nothing else.
  *
  * Runs in: SUPERVISOR, the middle process of exec. */
 #include "session.h"
@@ -194,7 +194,8 @@ static void take_signal(struct session *s, struct client *c, const char *data, s
     pidfd_signal(s->pidfd, sig, 0);
 }
 
-/* The client's reader of one of our streams went away: so does ours, and the command gets its SIGPIPE. Only the owner speaks for all. */
+/* The client's reader of one of our streams went away: so does ours, and the command gets its SIGPIPE. Only the owner
+ * speaks for all. */
 static void take_closed(struct session *s, struct client *c, int stream)
 {
     if (!c->owner)
@@ -225,12 +226,8 @@ static void take_detach(struct session *s, struct client *c, const char *data, s
 }
 
 static void (*const handlers[])(struct session *s, struct client *c, const char *data, size_t len) = {
-    [FRAME_STDIN] = take_stdin,
-    [FRAME_STDIN_END] = take_stdin_end,
-    [FRAME_RESIZE] = take_resize,
-    [FRAME_SIGNAL] = take_signal,
-    [FRAME_STDOUT] = take_closed_stdout,
-    [FRAME_STDERR] = take_closed_stderr,
+    [FRAME_STDIN] = take_stdin,   [FRAME_STDIN_END] = take_stdin_end,  [FRAME_RESIZE] = take_resize,
+    [FRAME_SIGNAL] = take_signal, [FRAME_STDOUT] = take_closed_stdout, [FRAME_STDERR] = take_closed_stderr,
     [FRAME_DETACH] = take_detach,
 };
 

@@ -1,9 +1,10 @@
 /* The loop that looks after a running command.
  *
- * Theory of operation. One poll over few descriptors. Output goes command -> log -> client. A client that does not take a frame holds back the
- * reading of output (and so, through the full pipe, the command's writes), never anything else: signals, deadlines and the end are
- * still served. Input goes client -> command likewise, with one frame of buffer. When the command has ended, what the pipes still hold is
- * delivered and then the loop ends, even if somebody else kept a write end.
+ * Theory of operation. One poll over few descriptors. Output goes command -> log -> client. A client that does not take
+ * a frame holds back the reading of output (and so, through the full pipe, the command's writes), never anything else:
+ * signals, deadlines and the end are still served. Input goes client -> command likewise, with one frame of buffer.
+ * When the command has ended, what the pipes still hold is delivered and then the loop ends, even if somebody else kept
+ * a write end.
  *
  * Runs in: SUPERVISOR, the middle process of exec, build steps. */
 #include "session.h"
@@ -40,8 +41,16 @@ int request_pack_attach(unsigned number)
 
 void session_init(struct session *s)
 {
-    *s = (struct session){.pidfd = -1, .sock = -1, .out = {-1, -1}, .master = -1, .in = -1, .signals = -1, .raw_out = -1,
-                          .store_fd = -1, .stop_signal = SIGTERM, .stop_timeout = 10};
+    *s = (struct session){.pidfd = -1,
+                          .sock = -1,
+                          .out = {-1, -1},
+                          .master = -1,
+                          .in = -1,
+                          .signals = -1,
+                          .raw_out = -1,
+                          .store_fd = -1,
+                          .stop_signal = SIGTERM,
+                          .stop_timeout = 10};
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         s->clients[i].sock = -1;
     for (size_t i = 0; i < SOURCES_MAX; i++)
@@ -81,8 +90,8 @@ static int make_output(struct session *s, struct plan *p)
     return 0;
 }
 
-/* A new mount namespace has copies of all mounts; descriptors keep showing the old ones, but the working directory moves along. So the
- * store is the working directory for the moment of the clone, and the CHILD opens it anew. */
+/* A new mount namespace has copies of all mounts; descriptors keep showing the old ones, but the working directory
+ * moves along. So the store is the working directory for the moment of the clone, and the CHILD opens it anew. */
 static pid_t clone_child(struct session *s, const struct plan *p, uint64_t ns_flags)
 {
     auto_close int before = p->store_fd < 0 ? -1 : open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -317,7 +326,17 @@ static void check_times(struct session *s)
     }
 }
 
-enum { P_END, P_OUT, P_ERR, P_MASTER, P_SIGNALS, P_IN, P_CLIENTS, P_SOURCES = P_CLIENTS + CLIENTS_MAX, P_COUNT = P_SOURCES + SOURCES_MAX };
+enum {
+    P_END,
+    P_OUT,
+    P_ERR,
+    P_MASTER,
+    P_SIGNALS,
+    P_IN,
+    P_CLIENTS,
+    P_SOURCES = P_CLIENTS + CLIENTS_MAX,
+    P_COUNT = P_SOURCES + SOURCES_MAX
+};
 
 static void fill_poll(const struct session *s, struct pollfd *p, bool ended)
 {
@@ -337,8 +356,9 @@ static void fill_poll(const struct session *s, struct pollfd *p, bool ended)
         p[P_SOURCES + i] = (struct pollfd){s->sources[i].fd, POLLIN, 0};
 }
 
-/* The command has ended: what its streams hold now is still its output. What others write from here on, who got hold of its ends, is not: they could
- * write for ever. A terminal does not tell all that it holds, which is less than PTY_REST. */
+/* The command has ended: what its streams hold now is still its output. What others write from here on, who got hold of
+ * its ends, is not: they could write for ever. A terminal does not tell all that it holds, which is less than PTY_REST.
+ */
 static void mark_rest(struct session *s)
 {
     enum { PTY_REST = 1 << 20 };

@@ -1,4 +1,5 @@
-/* A session: one running command, its streams, its log and its client. The common part of SUPERVISOR, exec and build steps. */
+/* A session: one running command, its streams, its log and its client. The common part of SUPERVISOR, exec and build
+ * steps. */
 #ifndef RUN_SESSION_H
 #define RUN_SESSION_H
 
@@ -13,7 +14,7 @@
 enum { REQUEST_SIGNAL_OFFSET = 1 }; /* SIGRTMIN + 1 */
 enum { TIMEOUT_OWN = -2, TIMEOUT_NONE = -1 };
 int request_pack_kill(int sig);
-int request_pack_stop(int64_t timeout);  /* seconds, TIMEOUT_NONE, TIMEOUT_OWN */
+int request_pack_stop(int64_t timeout);   /* seconds, TIMEOUT_NONE, TIMEOUT_OWN */
 int request_pack_attach(unsigned number); /* connect to tmp/attach-<number>; below ATTACH_NUMBERS */
 enum { ATTACH_NUMBERS = 1 << 24 };
 
@@ -46,31 +47,31 @@ struct source {
 };
 
 struct session {
-    pid_t pid;   /* the CHILD; 0: not started */
+    pid_t pid; /* the CHILD; 0: not started */
     int pidfd;
-    int sock;    /* to the CHILD, until it has executed the command */
-    int out[2];  /* read ends of stdout and stderr; -1 with a tty or when at their end */
-    int master;  /* the pty, or -1 */
-    int in;      /* write end of a relayed stdin, or -1 */
-    size_t rest[3]; /* of stdout, stderr and pty: what is still to be read when the command has ended */
-    int signals; /* signalfd, or -1 */
-    int raw_out; /* output is written here as it is (build steps, health checks), or -1 */
-    size_t raw_max; /* at most so many bytes of it; 0: all */
+    int sock;               /* to the CHILD, until it has executed the command */
+    int out[2];             /* read ends of stdout and stderr; -1 with a tty or when at their end */
+    int master;             /* the pty, or -1 */
+    int in;                 /* write end of a relayed stdin, or -1 */
+    size_t rest[3];         /* of stdout, stderr and pty: what is still to be read when the command has ended */
+    int signals;            /* signalfd, or -1 */
+    int raw_out;            /* output is written here as it is (build steps, health checks), or -1 */
+    size_t raw_max;         /* at most so many bytes of it; 0: all */
     struct log_writer *log; /* or NULL */
     struct winsize size;    /* of the client's terminal; ws_row 0: unknown */
     char **stubs;           /* reported by the CHILD */
     struct client clients[CLIENTS_MAX];
     struct timer timers[TIMERS_MAX];
     struct source sources[SOURCES_MAX];
-    int store_fd;           /* where attach sockets are, or -1 */
+    int store_fd; /* where attach sockets are, or -1 */
 
-    int stop_signal;        /* what a graceful stop sends */
-    int64_t stop_timeout;   /* seconds */
-    bool stop_asked;        /* the end was wanted: no restart */
-    int64_t deadline;       /* monotonic ms at which SIGKILL follows, 0: none */
+    int stop_signal;      /* what a graceful stop sends */
+    int64_t stop_timeout; /* seconds */
+    bool stop_asked;      /* the end was wanted: no restart */
+    int64_t deadline;     /* monotonic ms at which SIGKILL follows, 0: none */
 
-    /* Input that the command could not take yet: a window of each client, so that what else a client says, such as a signal or that it is gone, is
-     * never stuck behind what the command does not read. */
+    /* Input that the command could not take yet: a window of each client, so that what else a client says, such as a
+     * signal or that it is gone, is never stuck behind what the command does not read. */
     size_t input_len, input_at;
     char *input;
     bool input_end; /* and then comes the end */
@@ -78,10 +79,11 @@ struct session {
 
 void session_init(struct session *s);
 void session_done(struct session *s);
-/* Makes pipes (or leaves the pty to the CHILD) and clones the CHILD with ns_flags; p->sock and stdout, stderr of p->stdio are filled in
- * here; p->stdio[0] is the caller's. With relay_stdin a pipe is made for it. */
+/* Makes pipes (or leaves the pty to the CHILD) and clones the CHILD with ns_flags; p->sock and stdout, stderr of
+ * p->stdio are filled in here; p->stdio[0] is the caller's. With relay_stdin a pipe is made for it. */
 int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool relay_stdin);
-/* Lets the CHILD go on and reads what it reports until the command is executed (0) or failed: then the CHILD's error, status included. */
+/* Lets the CHILD go on and reads what it reports until the command is executed (0) or failed: then the CHILD's error,
+ * status included. */
 int session_await(struct session *s);
 /* Runs the streams until the command has ended and its output is drained; returns the exit code (0..255). */
 int session_loop(struct session *s);

@@ -14,8 +14,7 @@ static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 static void env_wildcard(const char *word, char ***env)
 {
     size_t n = strlen(word) - 1;
-    strv_foreach(e, environ)
-    {
+    strv_foreach (e, environ) {
         if (strncmp(e, word, n) != 0)
             continue;
         auto_free char *name = xstrndup(e, strcspn(e, "="));
@@ -25,11 +24,11 @@ static void env_wildcard(const char *word, char ***env)
 
 int spec_env(char *const *words, char ***env)
 {
-    strv_foreach(word, words)
-    {
+    strv_foreach (word, words) {
         const char *eq = strchr(word, '=');
         if (eq == word || !*word)
-            return err_set(-EINVAL, "environment variable \"%s\" has no name; write -e NAME=value without blanks around =", word);
+            return err_set(
+                -EINVAL, "environment variable \"%s\" has no name; write -e NAME=value without blanks around =", word);
         if (eq) {
             auto_free char *name = xstrndup(word, (size_t)(eq - word));
             strv_env_set(env, name, eq + 1);
@@ -49,8 +48,7 @@ static int env_file(const char *file, char ***env)
     if (r < 0)
         return err_set(r, "cannot read the environment file %s: %s", file, strerror(-r));
     auto_strv char **lines = strv_split(text, "\r\n"), **words = NULL;
-    strv_foreach(line, lines)
-    {
+    strv_foreach (line, lines) {
         const char *start = line + strspn(line, " \t");
         if (*start && *start != '#')
             strv_add(&words, start);
@@ -62,7 +60,7 @@ static int env_file(const char *file, char ***env)
 int spec_env_files(char *const *files, char ***env)
 {
     int r = 0;
-    strv_foreach(file, files)
+    strv_foreach (file, files)
         if (r == 0)
             r = env_file(file, env);
     return r;
@@ -77,8 +75,7 @@ int spec_make_env(const struct run_options *o, const struct image_config *config
         strv_env_set(&c->env, "TERM", "xterm");
     strv_env_set(&c->env, "container", "whelk");
     strv_env_set(&c->env, "HOSTNAME", c->hostname);
-    strv_foreach(host, o->env_host ? environ : NULL)
-    {
+    strv_foreach (host, o->env_host ? environ : NULL) {
         auto_free char *name = xstrndup(host, strcspn(host, "="));
         if (!strv_env_get(c->env, name))
             strv_env_set(&c->env, name, strchr(host, '=') + 1);

@@ -108,7 +108,7 @@ static int add_log_opt(const char *word, struct ctr *c)
 static int make_log(const struct run_options *o, struct ctr *c)
 {
     int r = o->log_driver ? make_log_driver(o->log_driver, c) : 0;
-    strv_foreach(word, o->log_opts)
+    strv_foreach (word, o->log_opts)
         r = r < 0 ? r : add_log_opt(word, c);
     return r;
 }

@@ -67,7 +67,7 @@ static int parse_device(const char *option, const char *word, char ***ret)
 static int parse_DEVICES(const char *option, char *const *words, char ***ret)
 {
     int r = 0;
-    strv_foreach(word, words)
+    strv_foreach (word, words)
         r = r < 0 ? r : parse_device(option, word, ret);
     return r;
 }

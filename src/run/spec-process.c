@@ -1,4 +1,5 @@
-/* What a container's processes start with: resource limits, groups, kernel parameters, shared memory, devices, time zone. */
+/* What a container's processes start with: resource limits, groups, kernel parameters, shared memory, devices, time
+ * zone. */
 #include "spec.h"
 
 #include "ulimit.h"
@@ -10,8 +11,7 @@
 
 static int make_ulimits(const struct run_options *o, struct ctr *c)
 {
-    strv_foreach(word, o->ulimits)
-    {
+    strv_foreach (word, o->ulimits) {
         struct ulimit u;
         int r = ulimit_parse(word, &u);
         if (r < 0)
@@ -45,15 +45,19 @@ static int make_oom(const struct run_options *o, struct ctr *c)
 /* Only what belongs to a namespace of the container's own may be set (SECURITY 2.7); / and . both separate. */
 static int check_sysctl(const char *key, const struct ctr *c)
 {
-    static const char *const ipc_keys = "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni "
-                                        "kernel.shm_rmid_forced";
+    static const char *const ipc_keys =
+        "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni "
+        "kernel.shm_rmid_forced";
     auto_strv char **known = strv_split(ipc_keys, " ");
     bool ipc = strv_has(known, key) || str_after(key, "fs.mqueue.");
     bool net = str_after(key, "net.") != NULL, uts = str_eq(key, "kernel.domainname");
     if (strstr(key, "..") || key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
         return err_set(-EINVAL, "--sysctl %s is not the name of a kernel parameter", key);
     if (!ipc && !net && !uts)
-        return err_set(-EINVAL, "--sysctl %s is not of a container's own namespaces; known: net.*, fs.mqueue.*, kernel.domainname, %s", key, ipc_keys);
+        return err_set(
+            -EINVAL,
+            "--sysctl %s is not of a container's own namespaces; known: net.*, fs.mqueue.*, kernel.domainname, %s", key,
+            ipc_keys);
     if ((net && str_eq(c->network, "host")) || (ipc && c->ipc) || (uts && c->uts))
         return err_set(-EINVAL, "--sysctl %s would change the host, whose namespace this container uses", key);
     return 0;
@@ -61,8 +65,7 @@ static int check_sysctl(const char *key, const struct ctr *c)
 
 static int make_sysctls(const struct run_options *o, struct ctr *c)
 {
-    strv_foreach(word, o->sysctls)
-    {
+    strv_foreach (word, o->sysctls) {
         const char *eq = strchr(word, '=');
         auto_free char *key = xstrndup(word, eq ? (size_t)(eq - word) : 0);
         for (char *p = key; *p; p++)
@@ -101,7 +104,8 @@ static int add_device(const char *spec, struct ctr *c)
     if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
         return err_set(-EINVAL, "--device %s: %s is not a device", spec, fields[0]);
     if (permissions[strspn(permissions, "rwm")] || !strchr(permissions, 'r') || !strchr(permissions, 'w'))
-        return err_set(-EINVAL, "--device %s: permissions other than rw and rwm cannot be had without a device controller", spec);
+        return err_set(
+            -EINVAL, "--device %s: permissions other than rw and rwm cannot be had without a device controller", spec);
     struct ctr_mount *m = rec_list_add(&ctr_mount_rec, &c->mounts);
     m->type = xstrdup("bind");
     m->source = xstrdup(fields[0]);
@@ -142,7 +146,7 @@ int spec_make_process(const struct run_options *o, struct ctr *c)
         r = make_oom(o, c);
     if (r == 0)
         r = make_sysctls(o, c);
-    strv_foreach(device, o->devices)
+    strv_foreach (device, o->devices)
         r = r < 0 ? r : add_device(device, c);
     c->groups = strv_copy(o->group_add);
     return r < 0 ? r : make_time_zone(o, c);

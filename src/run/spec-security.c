@@ -40,22 +40,29 @@ static int opt_label(struct ctr *c, const char *value)
 {
     if (value && str_eq(value, "disable"))
         return 0; /* no label is ever set */
-    return err_set(-EOPNOTSUPP, "--security-opt label: this version sets no SELinux labels; only label=disable is known");
+    return err_set(-EOPNOTSUPP,
+                   "--security-opt label: this version sets no SELinux labels; only label=disable is known");
 }
 
 static int opt_apparmor(struct ctr *c, const char *value)
 {
     if (value && str_eq(value, "unconfined"))
         return 0; /* no profile is ever set */
-    return err_set(-EOPNOTSUPP, "--security-opt apparmor: this version sets no AppArmor profile; only apparmor=unconfined is known");
+    return err_set(-EOPNOTSUPP,
+                   "--security-opt apparmor: this version sets no AppArmor profile; only apparmor=unconfined is known");
 }
 
 static const struct security_option {
     const char *name;
     int (*set)(struct ctr *c, const char *value);
 } security_options[] = {
-    {"no-new-privileges", opt_no_new_privileges}, {"seccomp", opt_seccomp}, {"nested", opt_nested},
-    {"unmask", opt_unmask}, {"systempaths", opt_unmask}, {"label", opt_label}, {"apparmor", opt_apparmor},
+    {"no-new-privileges", opt_no_new_privileges},
+    {"seccomp", opt_seccomp},
+    {"nested", opt_nested},
+    {"unmask", opt_unmask},
+    {"systempaths", opt_unmask},
+    {"label", opt_label},
+    {"apparmor", opt_apparmor},
 };
 
 static int add_security_option(const char *word, struct ctr *c)
@@ -65,8 +72,11 @@ static int add_security_option(const char *word, struct ctr *c)
     for (size_t i = 0; i < ARRAY_LEN(security_options); i++)
         if (strlen(security_options[i].name) == n && strncmp(word, security_options[i].name, n) == 0)
             return security_options[i].set(c, value);
-    return err_set(-EINVAL, "--security-opt %s is not known; known: no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL, "
-                            "label=disable, apparmor=unconfined", word);
+    return err_set(
+        -EINVAL,
+        "--security-opt %s is not known; known: no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL, "
+        "label=disable, apparmor=unconfined",
+        word);
 }
 
 int spec_make_security(const struct run_options *o, struct ctr *c)
@@ -80,7 +90,7 @@ int spec_make_security(const struct run_options *o, struct ctr *c)
     int r = caps_compute(o->privileged ? caps_grantable() : caps_default(), o->cap_add, o->cap_drop, &caps);
     if (r == 0)
         r = caps_compute(0, o->cap_add, o->cap_drop, &adds);
-    strv_foreach(word, o->security_opts)
+    strv_foreach (word, o->security_opts)
         r = r < 0 ? r : add_security_option(word, c);
     c->cap_bounding = c->cap_effective = (int64_t)caps;
     c->cap_ambient = (int64_t)(adds & caps);

@@ -1,6 +1,6 @@
-/* From what a user typed and what an image says to the record of a container: pure planning, nothing is changed; env files
- * are read, and the records that --volumes-from and --mount type=image name.
- * Only config.{Env, Cmd, Entrypoint, WorkingDir, User, Volumes, ExposedPorts, StopSignal, Labels} of the image are looked at (H6). */
+/* From what a user typed and what an image says to the record of a container: pure planning, nothing is changed; env
+ * files are read, and the records that --volumes-from and --mount type=image name. Only config.{Env, Cmd, Entrypoint,
+ * WorkingDir, User, Volumes, ExposedPorts, StopSignal, Labels} of the image are looked at (H6). */
 #include "spec.h"
 
 #include "whelk/err.h"
@@ -22,7 +22,8 @@ static int parse_entrypoint(const char *text, char ***ret)
     return r < 0 ? err_wrap(r, "--entrypoint %s", text) : 0;
 }
 
-static int make_args(const struct run_options *o, const struct image_config *config, char *const *command, struct ctr *c)
+static int make_args(const struct run_options *o, const struct image_config *config, char *const *command,
+                     struct ctr *c)
 {
     int r = 0;
     if (o->entrypoint)
@@ -32,7 +33,9 @@ static int make_args(const struct run_options *o, const struct image_config *con
     if (r < 0)
         return r;
     c->n_entrypoint = (int64_t)strv_len(c->args);
-    auto_strv char **cmd = command && *command ? strv_copy(command) : o->entrypoint ? NULL : image_config_strv(config, "Cmd");
+    auto_strv char **cmd = command && *command ? strv_copy(command)
+                           : o->entrypoint     ? NULL
+                                               : image_config_strv(config, "Cmd");
     strv_extend(&c->args, cmd);
     if (!strv_len(c->args))
         return err_set(-EINVAL, "image %s says no command to run; give one after the image's name", c->image_ref);
@@ -42,8 +45,7 @@ static int make_args(const struct run_options *o, const struct image_config *con
 static int make_labels(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     c->labels = image_config_map(config, "Labels");
-    strv_foreach(label, o->labels)
-    {
+    strv_foreach (label, o->labels) {
         auto_free char *key = xstrndup(label, strcspn(label, "="));
         const char *eq = strchr(label, '=');
         if (!*key)
@@ -72,7 +74,8 @@ static int make_hostname(const struct run_options *o, struct ctr *c)
     const char *name = o->hostname;
     if (!name && str_eq(c->network, "host") && gethostname(own, sizeof own - 1) == 0)
         name = own;
-    if (name && (strlen(name) > 64 || !*name || name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")]))
+    if (name && (strlen(name) > 64 || !*name ||
+                 name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")]))
         return err_set(-EINVAL, "--hostname %s: letters, digits, dots and dashes, at most 64", name);
     c->hostname = name ? xstrdup(name) : xstrndup(c->id, ID_SHORT);
     return 0;
@@ -115,7 +118,8 @@ static void make_basics(const struct run_options *o, const struct image_config *
     c->cid_file = o->cidfile ? realpath(o->cidfile, NULL) : NULL;
 }
 
-static int make_all(const struct store *s, const struct run_options *o, const struct image_config *config, char *const *command, struct ctr *c)
+static int make_all(const struct store *s, const struct run_options *o, const struct image_config *config,
+                    char *const *command, struct ctr *c)
 {
     int r = make_name(o, c);
     if (r == 0 && o->workdir && *o->workdir != '/')

@@ -6,7 +6,8 @@
 #include "whelk/str.h"
 
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
-int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config, struct ctr *c);
+int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config,
+                     struct ctr *c);
 int spec_make_security(const struct run_options *o, struct ctr *c);
 /* Restart policy and health check; the image's HEALTHCHECK counts where the options say nothing. */
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c);

@@ -1,5 +1,5 @@
-/* A RUN step of a build: the same CHILD as a container's, without record, log or supervisor. The builder is the init of a pid namespace, so
- * its death ends the step.
+/* A RUN step of a build: the same CHILD as a container's, without record, log or supervisor. The builder is the init of
+ * a pid namespace, so its death ends the step.
  *
  * Runs in: the builder, inside the store's user namespace. */
 #include "launch.h"
@@ -21,12 +21,24 @@ static int run_session(struct session *session, struct plan *plan, const struct 
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs)
 {
     struct ctr c = {
-        .name = (char *)(uintptr_t)"build step", .args = (char **)(uintptr_t)spec->args, .env = (char **)(uintptr_t)spec->env,
-        .cwd = (char *)(uintptr_t)spec->cwd, .user = (char *)(uintptr_t)spec->user, .network = (char *)(uintptr_t)spec->network,
-        .hostname = (char *)(uintptr_t)"build", .cap_bounding = (int64_t)caps_default(), .cap_effective = (int64_t)caps_default(),
+        .name = (char *)(uintptr_t) "build step",
+        .args = (char **)(uintptr_t)spec->args,
+        .env = (char **)(uintptr_t)spec->env,
+        .cwd = (char *)(uintptr_t)spec->cwd,
+        .user = (char *)(uintptr_t)spec->user,
+        .network = (char *)(uintptr_t)spec->network,
+        .hostname = (char *)(uintptr_t) "build",
+        .cap_bounding = (int64_t)caps_default(),
+        .cap_effective = (int64_t)caps_default(),
     };
-    struct plan plan = {.c = &c, .map = &s->map, .store_fd = s->fd, .dir = spec->dir, .inject = true, .report_stubs = true,
-                        .stdio = {-1, -1, -1}, .sock = -1};
+    struct plan plan = {.c = &c,
+                        .map = &s->map,
+                        .store_fd = s->fd,
+                        .dir = spec->dir,
+                        .inject = true,
+                        .report_stubs = true,
+                        .stdio = {-1, -1, -1},
+                        .sock = -1};
     struct session session;
     session_init(&session);
     session.raw_out = spec->out_fd;

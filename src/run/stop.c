@@ -1,5 +1,5 @@
-/* Talking to a supervisor from outside: kill, stop, wait. No socket and no disk is needed, so it works on a full one (RUNTIME, life and
- * death 3, 4). */
+/* Talking to a supervisor from outside: kill, stop, wait. No socket and no disk is needed, so it works on a full one
+ * (RUNTIME, life and death 3, 4). */
 #include "launch.h"
 
 #include "whelk/err.h"

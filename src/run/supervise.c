@@ -1,10 +1,11 @@
 /* The SUPERVISOR: looks after one run of one container.
  *
- * Theory of operation. It is the init of an outer pid namespace, the container's init is that of a nested one: however it dies, the kernel
- * ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock on it until its work is done: that is
- * what "running" means. Order at the start: lock, generation into alive (so a --rm container that died is recognised), CHILD, go,
- * command executed, live.json, "started". Order at the end: output drained, exit record, work/ removed (the ids are mapped here) or, with --rm, the
- * whole directory moved away, the lock let go, and then the clients told.
+ * Theory of operation. It is the init of an outer pid namespace, the container's init is that of a nested one: however
+ * it dies, the kernel ends the container (RUNTIME, life and death 1). It opens `alive` once and holds the record lock
+ * on it until its work is done: that is what "running" means. Order at the start: lock, generation into alive (so a
+ * --rm container that died is recognised), CHILD, go, command executed, live.json, "started". Order at the end: output
+ * drained, exit record, work/ removed (the ids are mapped here) or, with --rm, the whole directory moved away, the lock
+ * let go, and then the clients told.
  *
  * Runs in: SUPERVISOR. Holds: alive. Writes: alive, live.json, log. */
 #include "health.h"
@@ -22,8 +23,8 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
-/* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The container's directory is
- * opened again: the inherited descriptor carries the STARTER's lock. */
+/* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The
+ * container's directory is opened again: the inherited descriptor carries the STARTER's lock. */
 static int leave_caller(struct launch *l)
 {
     setsid();
@@ -82,8 +83,8 @@ static int open_signals(void)
     return fd < 0 ? err_sys("cannot watch signals") : fd;
 }
 
-/* With the maps written the STARTER says go. An attached one takes the container with it when it dies; armed here because no credential
- * changes any more. */
+/* With the maps written the STARTER says go. An attached one takes the container with it when it dies; armed here
+ * because no credential changes any more. */
 static int await_maps(struct launch *l, struct cgroup **ret_group)
 {
     char buf[FRAME_MAX];
@@ -123,8 +124,12 @@ static int publish_live(const struct supervisor *v)
     if (pid <= 0 || proc_start_time(pid, &start) < 0)
         return 0; /* ended already: the exit record will tell */
     auto_strv char **groups = v->group ? cgroup_paths(v->group) : NULL;
-    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(), .pid = pid, .pid_start = (int64_t)start,
-                            .started = v->record.started, .restarts = v->restarts.count, .cgroup = groups};
+    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(),
+                            .pid = pid,
+                            .pid_start = (int64_t)start,
+                            .started = v->record.started,
+                            .restarts = v->restarts.count,
+                            .cgroup = groups};
     return rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
 }
 
@@ -138,7 +143,8 @@ static int start(struct supervisor *v)
     int r = signal_parse(l->c->stop_signal, &s->stop_signal);
     if (r == 0)
         r = s->signals = open_signals();
-    /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on its way to a scope. */
+    /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on
+     * its way to a scope. */
     bool in_scope = limits_any(&l->c->limits) && cgroup_mode() == CGROUP_V2;
     if (r >= 0 && !in_scope)
         r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
@@ -160,8 +166,12 @@ static int start(struct supervisor *v)
 static void tell(const struct supervisor *v, const char *action, char *const *attributes)
 {
     const struct ctr *c = v->l->c;
-    event_write(v->l->store, &(struct event){.type = (char *)(uintptr_t)"container", .action = (char *)(uintptr_t)action, .id = c->id,
-                                             .name = c->name, .image = c->image_ref, .attributes = (char **)(uintptr_t)attributes});
+    event_write(v->l->store, &(struct event){.type = (char *)(uintptr_t) "container",
+                                             .action = (char *)(uintptr_t)action,
+                                             .id = c->id,
+                                             .name = c->name,
+                                             .image = c->image_ref,
+                                             .attributes = (char **)(uintptr_t)attributes});
 }
 
 /* --health-on-failure. */

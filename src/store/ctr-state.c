@@ -1,6 +1,7 @@
 /* What a container does at this moment: the record lock on `alive`, the exit record in it, and the live record.
  *
- *     lock held                            running; elsewhere if the live record is of another boot or the holder invisible;
+ *     lock held                            running; elsewhere if the live record is of another boot or the holder
+ *                                          invisible;
  *                                          restarting if the exit record says so
  *     lock free, no exit record            created
  *     lock free, exit record without end   exited, 137: the supervisor was killed
@@ -70,11 +71,8 @@ int ctr_live_load(const struct store *s, const char *id, struct ctr_live *ret)
 const char *ctr_status_name(enum ctr_status st)
 {
     static const char *const names[] = {
-        [CTR_CREATED] = "created",
-        [CTR_RUNNING] = "running",
-        [CTR_RESTARTING] = "restarting",
-        [CTR_EXITED] = "exited",
-        [CTR_ELSEWHERE] = "elsewhere",
+        [CTR_CREATED] = "created", [CTR_RUNNING] = "running",     [CTR_RESTARTING] = "restarting",
+        [CTR_EXITED] = "exited",   [CTR_ELSEWHERE] = "elsewhere",
     };
     return names[st];
 }

@@ -170,8 +170,8 @@ static int names_lock(const struct store *s, int *ret_fd)
     return lock_file(s->fd, "container-names/.lock", true, true, ret_fd);
 }
 
-/* Removes path, or with a trash directory moves it there: unlinking what has a block of its own (a link of 64 bytes has) waits a
- * millisecond for disks that discard at once, and here others wait for us. */
+/* Removes path, or with a trash directory moves it there: unlinking what has a block of its own (a link of 64 bytes
+ * has) waits a millisecond for disks that discard at once, and here others wait for us. */
 static void drop_entry(const struct store *s, const char *path, const char *trash, const char *trash_name)
 {
     auto_free char *to = xasprintf("tmp/%s/%s", trash ? trash : "", trash_name);
@@ -338,7 +338,8 @@ int ctr_publish(const struct store *s, const struct ctr *c, struct ctr_draft *dr
     return 0;
 }
 
-/* The new name first, then the record, then the old name goes: a crash between leaves a name too many, which still leads here. */
+/* The new name first, then the record, then the old name goes: a crash between leaves a name too many, which still
+ * leads here. */
 int ctr_rename(const struct store *s, const char *id, const char *name)
 {
     struct ctr c = {0};

@@ -100,7 +100,8 @@ static bool rotated(const struct reader *r)
     struct stat ours, current;
     if (!r->file)
         return true;
-    return fstat(fileno(r->file), &ours) < 0 || fstatat(r->store->fd, "events", &current, 0) < 0 || ours.st_ino != current.st_ino;
+    return fstat(fileno(r->file), &ours) < 0 || fstatat(r->store->fd, "events", &current, 0) < 0 ||
+           ours.st_ino != current.st_ino;
 }
 
 static int follow_timeout(const struct reader *r)
@@ -134,7 +135,8 @@ static int follow_events(struct reader *r)
     return result;
 }
 
-int events_read(const struct store *s, int64_t since, int64_t until, bool follow, int (*fn)(const struct event *e, void *ctx), void *ctx)
+int events_read(const struct store *s, int64_t since, int64_t until, bool follow,
+                int (*fn)(const struct event *e, void *ctx), void *ctx)
 {
     static const char *const files[] = {"events.1", "events"};
     struct reader r = {.store = s, .since = since, .until = until, .fn = fn, .ctx = ctx};

@@ -275,7 +275,8 @@ int image_find(const struct store *s, const char *typed, char **ret_id, char **r
     int r = find_typed(s, typed, &id, &reference);
     if (r == -ENOENT) {
         auto_free char *shown = str_printable(typed);
-        return err_set(r, "no such image: %s (whelk images lists what is here; whelk import and whelk build make more)", shown);
+        return err_set(r, "no such image: %s (whelk images lists what is here; whelk import and whelk build make more)",
+                       shown);
     }
     if (r < 0)
         return r;

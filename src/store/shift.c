@@ -1,9 +1,9 @@
 /* Shifting a store to another range of subordinate ids (STORE, unpacking 5).
  *
- * Done by root over a directory that belongs to another user, who may be hostile: every step is by descriptor, no link is followed, and only
- * owners within the store's old ranges are touched, so that nothing that was linked in from elsewhere changes. A crash in the middle leaves
- * owners of both ranges and the old marker; running it again goes on, because owners of the new range are left alone (overlapping ranges
- * are refused for that reason). */
+ * Done by root over a directory that belongs to another user, who may be hostile: every step is by descriptor, no link
+ * is followed, and only owners within the store's old ranges are touched, so that nothing that was linked in from
+ * elsewhere changes. A crash in the middle leaves owners of both ranges and the old marker; running it again goes on,
+ * because owners of the new range are left alone (overlapping ranges are refused for that reason). */
 #include "store-private.h"
 
 #include "whelk/err.h"
@@ -18,9 +18,10 @@ struct shift {
     struct idmap from, to;
 };
 
-/* An id outside, through the old map inward and the new one out again; ids that are not in the old ranges stay. The caller's own id
- * (the first range) does not move. */
-static uint32_t shift_id(const struct id_range *from, unsigned n_from, const struct id_range *to, unsigned n_to, uint32_t id)
+/* An id outside, through the old map inward and the new one out again; ids that are not in the old ranges stay. The
+ * caller's own id (the first range) does not move. */
+static uint32_t shift_id(const struct id_range *from, unsigned n_from, const struct id_range *to, unsigned n_to,
+                         uint32_t id)
 {
     for (unsigned i = 1; i < n_from; i++) {
         if (id < from[i].outside || id - from[i].outside >= from[i].count)
@@ -85,8 +86,10 @@ static bool overlap(const struct id_range *a, unsigned n_a, const struct id_rang
 static int check_maps(const struct shift *s)
 {
     if (idmap_single(&s->from) || idmap_single(&s->to))
-        return err_set(-EOPNOTSUPP, "a store with one id cannot become one with ranges, nor the other way round; make a new one and import or build again");
-    if (overlap(s->from.uid, s->from.n_uid, s->to.uid, s->to.n_uid) || overlap(s->from.gid, s->from.n_gid, s->to.gid, s->to.n_gid))
+        return err_set(-EOPNOTSUPP, "a store with one id cannot become one with ranges, nor the other way round; make "
+                                    "a new one and import or build again");
+    if (overlap(s->from.uid, s->from.n_uid, s->to.uid, s->to.n_uid) ||
+        overlap(s->from.gid, s->from.n_gid, s->to.gid, s->to.n_gid))
         return err_set(-EINVAL, "the old and the new ranges overlap; shift by way of a third one");
     return 0;
 }

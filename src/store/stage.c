@@ -128,8 +128,8 @@ static int replace_layer(struct stage *st, const char *name, const char *layer)
                                                             : 0;
 }
 
-/* Pinned before it is there: a collector that had marked already must not find it unmarked. The note that vouches for it comes after, or it would
- * vouch for an old one of the same name. */
+/* Pinned before it is there: a collector that had marked already must not find it unmarked. The note that vouches for
+ * it comes after, or it would vouch for an old one of the same name. */
 int stage_publish_layer(struct stage *st, const char *name, const char *key)
 {
     auto_free char *layer = xasprintf("layers/%s", key);

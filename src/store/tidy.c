@@ -3,7 +3,8 @@
  *     trash-<id>   removed, but not to the end. Anybody may go on, at any time.
  *     op-<id>      an operation's staging directory; its owner holds a flock on it (stage.c).
  *     ctr-<id>     a container that is being made; its maker holds gc.lock shared (ctr.c).
- *     attach-<n>   the socket of an attach that waits for its supervisor; its maker holds gc.lock shared (run/attach.c).
+ *     attach-<n>   the socket of an attach that waits for its supervisor; its maker holds gc.lock shared
+ *                  (run/attach.c).
  *     rm-<id>      a symlink: this container is to go when it has ended (--rm).
  *
  * A free flock on op-<id> and the mere sight of ctr-<id> mean "stale" only under gc.lock exclusive, because their

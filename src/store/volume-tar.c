@@ -5,7 +5,8 @@
  * EXPORT and FILL are root in the store's user namespace, since files have the ids of containers. FEED only moves
  * bytes. INFLATE and FILL read what may be hostile: INFLATE has two pipes and nothing else, FILL has the volume as its
  * root directory and may do little but file calls (confine.h). A volume may be in use by a container meanwhile:
- * whatever links that makes, FILL stays below its root, and EXPORT (tree-tar.c) opens each name in a directory that it holds.
+ * whatever links that makes, FILL stays below its root, and EXPORT (tree-tar.c) opens each name in a directory that it
+ * holds.
  *
  * Entries that are in the archive replace what has their names, but directories stay; devices are not made. */
 #include "whelk/volume.h"
@@ -33,7 +34,8 @@ static bool xattr_wanted(const char *name)
 
 /* ---- export ---- */
 
-struct export {
+struct export
+{
     const struct store *store;
     const char *name;
     int out;

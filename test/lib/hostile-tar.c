@@ -1,8 +1,8 @@
 /* Writes tar archives that no honest program writes:  hostile-tar [OPTION | TYPE NAME DATA]... >archive
  *
- * TYPE is a type flag of the format: 0 file (DATA is its content), 1 hard link and 2 symbolic link (DATA is the target),
- * 3 and 4 devices (DATA is MAJOR,MINOR), 5 directory, 6 FIFO, x and L (DATA is the extended header or the long name).
- * NAME is taken as it is, cut to 100 bytes.
+ * TYPE is a type flag of the format: 0 file (DATA is its content), 1 hard link and 2 symbolic link (DATA is the
+ * target), 3 and 4 devices (DATA is MAJOR,MINOR), 5 directory, 6 FIFO, x and L (DATA is the extended header or the long
+ * name). NAME is taken as it is, cut to 100 bytes.
  *
  *   --size N     the next entry says that it has N bytes, whatever follows
  *   --mode OCT   the mode of all that follows, --owner N its user and group
@@ -16,7 +16,8 @@
 enum { BLOCK = 512 };
 
 struct header {
-    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100], magic[8], user[32], group[32];
+    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100], magic[8], user[32],
+        group[32];
     char major[8], minor[8], prefix[155], pad[12];
 };
 _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");

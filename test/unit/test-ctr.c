@@ -387,8 +387,7 @@ static void test_remove(void **state)
         struct ctr_draft d;
         id_new(id);
         char *args[] = {(char *)"true", NULL};
-        struct ctr c = {
-            .id = id, .name = (char *)"web", .auto_remove = true, .cid_file = cid_files[i], .args = args};
+        struct ctr c = {.id = id, .name = (char *)"web", .auto_remove = true, .cid_file = cid_files[i], .args = args};
         assert_ok(ctr_draft_begin(f->s, &c, &d));
         assert_ok(file_write(d.fd, "upper/file", "x", 1, 0600));
         assert_ok(ctr_publish(f->s, &c, &d));

@@ -17,9 +17,18 @@ static void check_parses(void **state)
         int n; /* -1: refused */
         const char *keys;
     } cases[] = {
-        {NULL, 2, "\x10\x11"}, {"", 0, ""},   {"a", 1, "a"},  {"a,B", 2, "aB"},   {"ctrl-a,ctrl-z", 2, "\x01\x1a"},
-        {"ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_", 5, "\x1b\x1c\x1d\x1e\x1f"}, {"ctrl-@", 1, "\0"},
-        {"ab", -1, ""},        {"1", -1, ""}, {"ctrl-", -1, ""}, {"ctrl-A", -1, ""}, {"ctrl-ab", -1, ""},
+        {NULL, 2, "\x10\x11"},
+        {"", 0, ""},
+        {"a", 1, "a"},
+        {"a,B", 2, "aB"},
+        {"ctrl-a,ctrl-z", 2, "\x01\x1a"},
+        {"ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_", 5, "\x1b\x1c\x1d\x1e\x1f"},
+        {"ctrl-@", 1, "\0"},
+        {"ab", -1, ""},
+        {"1", -1, ""},
+        {"ctrl-", -1, ""},
+        {"ctrl-A", -1, ""},
+        {"ctrl-ab", -1, ""},
         {"a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", -1, ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -41,10 +50,10 @@ static void check_feeds(void **state)
         const char *keys, *in, *out;
         bool detached;
     } cases[] = {
-        {NULL, "abc", "abc", false},          {NULL, "a\x10\x11z", "a", true},    {NULL, "\x10", "", false},
-        {NULL, "\x10x", "\x10x", false},      {NULL, "\x10\x10\x11", "\x10", true}, {NULL, "\x11\x10", "\x11", false},
-        {"", "\x10\x11", "\x10\x11", false}, {"a,a,b", "aaab", "a", true},        {"a,b,a,c", "ababac", "ab", true},
-        {"a,b,a,c", "abad", "abad", false},   {"a,b,a,c", "abab", "ab", false},    {"a", "xa", "x", true},
+        {NULL, "abc", "abc", false},         {NULL, "a\x10\x11z", "a", true},      {NULL, "\x10", "", false},
+        {NULL, "\x10x", "\x10x", false},     {NULL, "\x10\x10\x11", "\x10", true}, {NULL, "\x11\x10", "\x11", false},
+        {"", "\x10\x11", "\x10\x11", false}, {"a,a,b", "aaab", "a", true},         {"a,b,a,c", "ababac", "ab", true},
+        {"a,b,a,c", "abad", "abad", false},  {"a,b,a,c", "abab", "ab", false},     {"a", "xa", "x", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         for (size_t step = 1; step <= 16; step += 15) {

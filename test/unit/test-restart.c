@@ -16,9 +16,18 @@ static void check_parses(void **state)
         const char *text, *policy;
         int64_t max;
     } cases[] = {
-        {"no", "no", 0},           {"never", "never", 0},      {"always", "always", 0},      {"unless-stopped", "unless-stopped", 0},
-        {"on-failure", "on-failure", 0}, {"on-failure:7", "on-failure", 7}, {"", NULL, 0},   {"always:1", NULL, 0},
-        {"on-failure:", NULL, 0},  {"on-failure:-1", NULL, 0}, {"on-failure:x", NULL, 0},    {"On-Failure", NULL, 0},
+        {"no", "no", 0},
+        {"never", "never", 0},
+        {"always", "always", 0},
+        {"unless-stopped", "unless-stopped", 0},
+        {"on-failure", "on-failure", 0},
+        {"on-failure:7", "on-failure", 7},
+        {"", NULL, 0},
+        {"always:1", NULL, 0},
+        {"on-failure:", NULL, 0},
+        {"on-failure:-1", NULL, 0},
+        {"on-failure:x", NULL, 0},
+        {"On-Failure", NULL, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         auto_free char *policy = NULL;
@@ -69,6 +78,7 @@ static void check_pauses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(check_parses), cmocka_unit_test(check_counts), cmocka_unit_test(check_pauses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(check_parses), cmocka_unit_test(check_counts),
+                                       cmocka_unit_test(check_pauses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
