@@ -91,7 +91,8 @@ static void has_newer_schema(const char *dir)
 
 static void has_no_uuid(const char *dir)
 {
-    put(dir, "whelk-store.json", "{\"schema\": 1, \"version\": 1}");
+    auto_free char *text = xasprintf("{\"schema\": 1, \"version\": 1, \"uid\": %u}", (unsigned)geteuid());
+    put(dir, "whelk-store.json", text);
 }
 
 static void has_damaged_marker(const char *dir)
