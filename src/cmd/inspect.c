@@ -35,7 +35,9 @@ static int inspect_one(const char *arg, void *ctx)
     if (r == -ENOENT && x->q->images)
         r = find_image(x, arg, &o);
     if (r == -ENOENT && x->q->containers && x->q->images)
-        return err_set(r, "no such container or image: %s", arg);
+        r = err_set(r, "no such container or image: %s", arg);
+    if (r == -ENOENT && str_eq(program_invocation_short_name, "docker")) /* who is called so answers so (CV-06) */
+        r = err_with_status(r, 1);
     if (r == 0)
         json_array_append_new(x->found, o);
     return r;

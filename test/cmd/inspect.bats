@@ -161,3 +161,11 @@ inspect --type|option "--type" of "whelk inspect" needs a value: --type KIND
 inspect --typ image x|unknown option "--typ" for "whelk inspect"; did you mean "--type"?
 END
 }
+
+@test "under the name docker a missing object is status 1 (CV-06)" {
+    ln -s "$WHELK" "$BATS_TEST_TMPDIR/docker"
+    run "$BATS_TEST_TMPDIR/docker" inspect nothing
+    [ "$status" = 1 ]
+    run "$WHELK" inspect nothing
+    [ "$status" = 125 ]
+}
