@@ -91,6 +91,9 @@ int run_remove(const struct store *s, const char *id, bool force, int64_t timeou
 /* Waits for the end without polling; returns the exit code (0..255). A container that does not run: its last code. */
 int run_wait(const struct store *s, const char *id, int *ret_code);
 
+/* The words to execute for a health_cmd ("CMD-SHELL" text, or "CMD" words). Caller frees. */
+char **health_command(char *const *cmd);
+
 struct exec_options {
     bool interactive, tty, privileged;
     char *workdir, *user;

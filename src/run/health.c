@@ -46,8 +46,7 @@ static void set_status(struct health *h, const char *status)
     h->told(h->ctx, status);
 }
 
-/* The command that sh runs, or the words. Caller frees the vector. */
-static char **probe_command(char *const *cmd)
+char **health_command(char *const *cmd)
 {
     auto_strv char **words = NULL;
     if (str_eq(cmd[0], "CMD-SHELL")) {
@@ -166,7 +165,7 @@ struct health *health_begin(struct launch *l, struct session *s, void (*told)(vo
         return NULL;
     struct health *h = xcalloc(1, sizeof *h);
     *h = (struct health){.l = l, .s = s, .told = told, .ctx = ctx, .began = session_now(), .pidfd = -1, .out = -1};
-    h->command = probe_command(l->c->health_cmd);
+    h->command = health_command(l->c->health_cmd);
     h->state.status = xstrdup("starting");
     save(h);
     schedule(h);

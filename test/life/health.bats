@@ -101,3 +101,19 @@ ran() { # NAME TIMES
     sleep 0.3
     answers c stop -t 0 c
 }
+
+@test "healthcheck run: 0, 1, 125 (CV-13)" {
+    whelk run -d --name c --health-cmd 'test -f /ok' base sleep 100 >/dev/null
+    run "$WHELK" healthcheck run c
+    [ "$status" = 1 ]
+    whelk exec c touch /ok
+    run "$WHELK" healthcheck run c
+    [ "$status" = 0 ]
+    whelk run -d --name none base sleep 100 >/dev/null
+    run "$WHELK" healthcheck run none
+    [ "$status" = 125 ]
+    [[ $output == *"has no health check"* ]]
+    whelk stop -t 0 c
+    run "$WHELK" healthcheck run c
+    [ "$status" = 125 ]
+}
