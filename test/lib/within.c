@@ -167,12 +167,12 @@ int main(int argc, char *argv[])
         fprintf(stderr, "usage: within [-q] SECONDS COMMAND...\n");
         return 2;
     }
-    sigset_t set, old;
+    sigset_t set;
     sigemptyset(&set);
     int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     for (size_t i = 0; i < sizeof(watched) / sizeof(*watched); i++)
         sigaddset(&set, watched[i]);
-    sigprocmask(SIG_BLOCK, &set, &old);
+    sigprocmask(SIG_BLOCK, &set, NULL);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     char self[24];
     snprintf(self, sizeof(self), "%d", getpid());
@@ -188,7 +188,11 @@ int main(int argc, char *argv[])
         setsid();
         snprintf(self, sizeof(self), "%d", getpid());
         setenv("WITHIN_MAIN", self, 1);
-        sigprocmask(SIG_SETMASK, &old, NULL);
+        /* Whoever started this may ignore signals (nohup, a shell's background): the tests must not inherit that. */
+        for (int sig = 1; sig < NSIG; sig++)
+            signal(sig, SIG_DFL);
+        sigemptyset(&set);
+        sigprocmask(SIG_SETMASK, &set, NULL);
         execvp(argv[2], argv + 2);
         fprintf(stderr, "within: %s: %s\n", argv[2], strerror(errno));
         _exit(127);
