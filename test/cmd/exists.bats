@@ -33,7 +33,7 @@ silent() { # STATUS WORDS...
     silent 0 container exists c
     silent 0 container exists "$id"
     silent 0 container exists "${id:0:7}"
-    silent 1 container exists cc
+    silent 1 container exists cx
     silent 1 container exists "../${id:0:7}"
     whelk rm c >/dev/null
     silent 1 container exists c
