@@ -6,12 +6,9 @@ struct create_opts {
 };
 
 static const struct opt create_table[] = {
-    RUN_OPTION_ROWS(struct create_opts),
-#define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
-    {option,          letter, LIMIT_OPT_##kind, OPT(struct create_opts, run.limits.field), .arg = LIMIT_ARG_##kind,    \
-     .help = helptext},
-#include "whelk/limits.def"
-#undef LIMIT
+#define RUN(field) OPT(struct create_opts, run.field)
+#include "run-options.def"
+#undef RUN
     OPT_END,
 };
 

@@ -7,12 +7,9 @@ struct run_opts {
 };
 
 static const struct opt run_table[] = {
-    RUN_OPTION_ROWS(struct run_opts),
-#define LIMIT(field, kind, option, letter, helptext, ...)                                                              \
-    {option,          letter, LIMIT_OPT_##kind, OPT(struct run_opts, run.limits.field), .arg = LIMIT_ARG_##kind,       \
-     .help = helptext},
-#include "whelk/limits.def"
-#undef LIMIT
+#define RUN(field) OPT(struct run_opts, run.field)
+#include "run-options.def"
+#undef RUN
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
