@@ -1,4 +1,4 @@
-/* Inflating with zlib, which is always there; and deflating of small buffers. */
+/* Inflating and deflating with zlib, which is always there. */
 #include "gzip-backend.h"
 
 #include "whelk/auto.h"
@@ -51,7 +51,40 @@ static void zlib_end(void *state)
     free(state);
 }
 
-const struct inflate_backend inflate_zlib = {"zlib", zlib_ready, zlib_start, zlib_step, zlib_next_member, zlib_end};
+const struct inflate_backend inflate_zlib = {"zlib",           zlib_ready, zlib_start, zlib_step,
+                                             zlib_next_member, zlib_end,   "gzip",     "\x1f"};
+
+static void *zlib_deflate_start(int level)
+{
+    z_stream *z = xcalloc(1, sizeof(*z));
+    if (deflateInit2(z, level, Z_DEFLATED, GZIP_WRAPPER, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        abort(); /* no memory */
+    return z;
+}
+
+static bool zlib_deflate_step(void *state, struct inflate_io *io, bool last)
+{
+    z_stream *z = state;
+    z->next_in = (unsigned char *)io->in;
+    z->avail_in = MIN(io->in_len, UINT_MAX);
+    z->next_out = io->out;
+    z->avail_out = MIN(io->out_len, UINT_MAX);
+    int r = deflate(z, last ? Z_FINISH : Z_NO_FLUSH);
+    io->in_len -= z->next_in - io->in;
+    io->in = z->next_in;
+    io->out_len -= z->next_out - io->out;
+    io->out = z->next_out;
+    return last ? r == Z_STREAM_END : io->in_len == 0 && io->out_len > 0;
+}
+
+static void zlib_deflate_end(void *state)
+{
+    deflateEnd(state);
+    free(state);
+}
+
+const struct deflate_backend deflate_zlib = {
+    "zlib", zlib_ready, 1, 9, 6, zlib_deflate_start, zlib_deflate_step, zlib_deflate_end};
 
 int gzip_deflate_bytes(const void *data, size_t len, int level, char **ret, size_t *ret_len)
 {

@@ -1,5 +1,6 @@
-/* gzip: the loop over buffers and members. Both libraries stop behind the first member of a stream, so what follows it
- * is looked at here: another member, zero bytes (tapes pad with them), or damage. */
+/* Inflating, of gzip and of what codec.c knows besides: the loop over buffers and members. The libraries stop behind
+ * the first member of a stream, so what follows it is looked at here: another member, zero bytes (tapes pad with them),
+ * or damage. */
 #include "whelk/gzip.h"
 
 #include "gzip-backend.h"
@@ -31,7 +32,7 @@ struct inflate_run {
 static int inflate_between(struct inflate_run *run)
 {
     struct inflate_io *io = &run->io;
-    if (run->place == BETWEEN && *io->in == MAGIC_1) {
+    if (run->place == BETWEEN && *io->in && strchr(run->backend->starts, *io->in)) {
         run->backend->next_member(run->state);
         run->place = IN_MEMBER;
         return 0;
@@ -41,7 +42,7 @@ static int inflate_between(struct inflate_run *run)
         io->in++;
         io->in_len--;
     }
-    return io->in_len ? err_set(-EBADMSG, "the gzip stream is followed by other data") : 0;
+    return io->in_len ? err_set(-EBADMSG, "the %s stream is followed by other data", run->backend->format) : 0;
 }
 
 static int inflate_drain(struct inflate_run *run)
@@ -49,7 +50,8 @@ static int inflate_drain(struct inflate_run *run)
     size_t len = run->buf_size - run->io.out_len;
     uint64_t max = run->ends->max;
     if (len > max - run->total)
-        return err_set(-EFBIG, "the gzip stream inflates to more than %llu bytes", (unsigned long long)max);
+        return err_set(-EFBIG, "the %s stream inflates to more than %llu bytes", run->backend->format,
+                       (unsigned long long)max);
     run->total += len;
     return len ? run->ends->drain(run->ends->arg, run->out, len) : 0;
 }
@@ -70,7 +72,7 @@ static int inflate_member(struct inflate_run *run)
     } while (result == INFLATE_MORE && io->out_len == 0);
     /* With room left, a step that leaves input has come to a stop for another reason than the two allowed. */
     if (result == INFLATE_DAMAGED || (result == INFLATE_MORE && io->in_len > 0))
-        return err_set(-EBADMSG, "the gzip stream is damaged");
+        return err_set(-EBADMSG, "the %s stream is damaged", run->backend->format);
     if (result == INFLATE_MEMBER_END)
         run->place = BETWEEN;
     return 0;
@@ -92,7 +94,9 @@ static int inflate_loop(struct inflate_run *run)
                 return r;
         }
     }
-    return run->place == BETWEEN || run->place == IN_ZEROS ? 0 : err_set(-EBADMSG, "the gzip stream is cut short");
+    if (run->place == BETWEEN || run->place == IN_ZEROS)
+        return 0;
+    return err_set(-EBADMSG, "the %s stream is cut short", run->backend->format);
 }
 
 static int inflate_all(const struct inflate_backend *backend, size_t buf_size, const struct inflate_ends *ends)
