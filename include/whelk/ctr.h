@@ -61,7 +61,9 @@ struct ctr {
     char *oom_score_adj;                 /* a number as text; NULL: the supervisor's + 100 */
     char **groups;                       /* further groups, names or numbers of the container */
     char **sysctls;                      /* "net.core.somaxconn=128" */
-    char *ipc, *uts;                     /* "private" or "host"; NULL: private */
+    char *pid, *ipc, *uts, *cgroupns;    /* NULL: of its own; else as run/ns.h says; ipc also "shareable", "none" */
+    char *userns;                        /* NULL: the store's map; else what was asked for, or "container:ID" */
+    json_t *idmap;                       /* of its user namespace, where that is not the store's map */
     struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */
@@ -71,6 +73,9 @@ struct ctr {
 };
 extern const struct rec_type ctr_rec;
 void ctr_done(struct ctr *c);
+/* The id map that its processes have: idmap or the store's. -EBADMSG with text. */
+int ctr_idmap(const struct store *s, const struct ctr *c, struct idmap *ret);
+void ctr_set_idmap(struct ctr *c, const struct idmap *map);
 
 /* A freshly made container directory in tmp/, not yet visible: container.json, empty upper/ and work/, alive, hosts,
  * hostname, resolv.conf are the caller's to fill through fd. */

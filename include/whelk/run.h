@@ -24,7 +24,9 @@ struct run_options {
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
     char *log_driver, **log_opts;
-    char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *ipc, *uts, *tz, **devices;
+    char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
+        **devices;
+    char **uidmap, **gidmap, *subuidname, *subgidname;
     bool env_host;
     struct limit_words { /* as typed, a member for each line of limits.def */
 #define LIMIT_WORD_SIZE char *

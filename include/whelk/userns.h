@@ -30,9 +30,9 @@ int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret);
 bool idmap_has_uid(const struct idmap *m, uint32_t uid);
 bool idmap_has_gid(const struct idmap *m, uint32_t gid);
 
-/* clone3 with CLONE_PIDFD, exit signal SIGCHLD and the CLONE_NEW* flags; like fork, returns 0 in the child. In the
- * parent *ret_pidfd is an O_CLOEXEC descriptor. -errno with text that explains refusals (EPERM: the sysctl, ENOSPC: the
- * limit). */
+/* clone3 with CLONE_PIDFD, exit signal SIGCHLD and the CLONE_NEW* flags, or CLONE_PARENT or CLONE_FILES; like fork,
+ * returns 0 in the child. In the parent *ret_pidfd is an O_CLOEXEC descriptor. -errno with text that explains refusals
+ * (EPERM: the sysctl, ENOSPC: the limit). */
 pid_t ns_clone(uint64_t flags, int *ret_pidfd);
 /* Writes the maps of a process that is in a new user namespace: itself for a single map, through newuidmap and
  * newgidmap side by side for ranges. Called by its parent, outside. */

@@ -131,9 +131,9 @@ static void add_modes(const struct ctr *c, json_t *o)
         {"NetworkMode", c->network},
         {"IpcMode", c->ipc ? c->ipc : "private"},
         {"UTSMode", c->uts && !str_eq(c->uts, "private") ? c->uts : ""},
-        {"CgroupnsMode", "private"},
-        {"PidMode", ""},
-        {"UsernsMode", ""},
+        {"CgroupnsMode", c->cgroupns ? c->cgroupns : "private"},
+        {"PidMode", c->pid},
+        {"UsernsMode", c->userns},
         {"Runtime", "whelk"},
         {"ContainerIDFile", c->cid_file},
     };

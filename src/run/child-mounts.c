@@ -5,6 +5,7 @@
 #include "child.h"
 
 #include "frame.h"
+#include "ns.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -15,6 +16,7 @@
 #include <glob.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -196,24 +198,29 @@ enum {
     HOST_IF_REFUSED = 4,
     READ_ONLY = 8,
     DEV = 16,
-    SHM = 32 /* has --shm-size */,
-    IPC = 64 /* of the IPC namespace */
+    SHM = 32 /* has --shm-size; may be shared, or not be there */
 };
 
 static const struct base_mount {
     const char *type, *target;
     uint64_t attrs;
+    uint64_t ns; /* what it shows is this namespace's; where that is the host's, so is the mount */
     unsigned flags;
     const char *options[9];
 } base_mounts[] = {
-    {"proc", "proc", SAFE_DATA, 0, {NULL}},
-    {"tmpfs", "dev", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, DEV, {"mode", "755", "size", "64k", NULL}},
-    {"devpts", "dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, GID5, {"ptmxmode", "0666", "mode", "0620", NULL}},
-    {"tmpfs", "dev/shm", SAFE_DATA, SHM | IPC, {"mode", "1777", NULL}},
-    {"mqueue", "dev/mqueue", SAFE_DATA, IPC, {NULL}},
-    {"sysfs", "sys", SAFE_DATA, READ_ONLY | HOST_IF_REFUSED, {NULL}},
-    {"cgroup2", "sys/fs/cgroup", SAFE_DATA, READ_ONLY | OPTIONAL, {NULL}},
+    {"proc", "proc", SAFE_DATA, CLONE_NEWPID, 0, {NULL}},
+    {"tmpfs", "dev", DEVICE, 0, DEV, {"mode", "755", "size", "64k", NULL}},
+    {"devpts", "dev/pts", DEVICE, 0, GID5, {"ptmxmode", "0666", "mode", "0620", NULL}},
+    {"tmpfs", "dev/shm", SAFE_DATA, CLONE_NEWIPC, SHM, {"mode", "1777", NULL}},
+    {"mqueue", "dev/mqueue", SAFE_DATA, CLONE_NEWIPC, 0, {NULL}},
+    {"sysfs", "sys", SAFE_DATA, 0, READ_ONLY | HOST_IF_REFUSED, {NULL}},
+    {"cgroup2", "sys/fs/cgroup", SAFE_DATA, CLONE_NEWCGROUP, READ_ONLY | OPTIONAL, {NULL}},
 };
+
+static bool is_hosts(const struct child *k, const struct base_mount *m)
+{
+    return m->ns && ctr_ns_kind(k->plan->c, m->ns) == NS_HOST;
+}
 
 /* A host whose network namespace is used owns its sysfs: then its mount is shown, read-only. */
 static int clone_host(const struct base_mount *m, uint64_t more, int *ret_fd)
@@ -228,8 +235,9 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
     const char *options[ARRAY_LEN(m->options) + 2] = {0};
     char shm[32];
     size_t n = 0;
-    if ((m->flags & IPC) && k->plan->c->ipc)
-        return clone_host(m, 0, ret_fd);
+    bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
+    if (is_hosts(k, m))
+        return clone_host(m, ro ? MOUNT_ATTR_RDONLY : 0, ret_fd);
     for (; m->options[n]; n++)
         options[n] = m->options[n];
     if ((m->flags & GID5) && idmap_has_gid(k->plan->map, 5)) {
@@ -242,7 +250,6 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
         options[n++] = "size";
         options[n++] = shm;
     }
-    bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
     int r = mnt_new(m->type, m->attrs | (ro ? MOUNT_ATTR_RDONLY : 0), options, ret_fd);
     if (r != -EPERM || !(m->flags & HOST_IF_REFUSED))
         return r;
@@ -252,13 +259,15 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
 
 static int mount_one_base(struct child *k, const struct base_mount *m)
 {
-    auto_close int mnt = -1;
-    int r = make_base(k, m, &mnt);
+    auto_close int mnt = (m->flags & SHM) ? take_fd(&k->shm_fd) : -1;
+    if ((m->flags & SHM) && k->plan->c->ipc && str_eq(k->plan->c->ipc, "none"))
+        return 0;
+    int r = mnt >= 0 ? 0 : make_base(k, m, &mnt);
     if (r == 0)
         r = attach_base(k, mnt, m->target);
     if (r == 0 && (m->flags & DEV))
         r = fill_dev(k, mnt);
-    bool host_lacks = r == -ENOENT && (m->flags & IPC) && k->plan->c->ipc;
+    bool host_lacks = r == -ENOENT && is_hosts(k, m);
     if (r < 0 && ((m->flags & OPTIONAL) || host_lacks)) {
         err_clear();
         return 0;

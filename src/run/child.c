@@ -7,6 +7,7 @@
 #include "child.h"
 
 #include "frame.h"
+#include "ns.h"
 #include "ulimit.h"
 
 #include "whelk/err.h"
@@ -42,9 +43,20 @@ static int close_descriptors(struct child *k)
     for (int i = 0; i < 3; i++)
         if (dup2(k->null_fd, i) < 0)
             return err_sys("cannot set up descriptor %d", i);
-    const int keep[] = {0, 1, 2, k->store_fd, p->sock, p->stdio[0], p->stdio[1], p->stdio[2], k->null_fd, k->root_fd};
+    const int keep[] = {0,           1,           2,          k->store_fd, p->sock,  p->stdio[0],
+                        p->stdio[1], p->stdio[2], k->null_fd, k->root_fd,  k->shm_fd};
     fd_close_except(keep, ARRAY_LEN(keep));
     return 0;
+}
+
+/* Namespaces of other containers, through descriptors that the next step closes. */
+static int join_namespaces(struct child *k)
+{
+    const struct ns_joins *j = k->plan->joins;
+    if (!j || !j->n)
+        return 0;
+    int r = ns_clone_shm(j, &k->shm_fd);
+    return r < 0 ? r : ns_join_rest(j);
 }
 
 static int new_session(struct child *k)
@@ -75,6 +87,8 @@ static int slave_mounts(struct child *k)
 /* The group that it is in now is the root of what it sees. */
 static int new_cgroupns(struct child *k)
 {
+    if (ctr_ns_kind(k->plan->c, CLONE_NEWCGROUP) != NS_OWN)
+        return 0;
     return unshare(CLONE_NEWCGROUP) < 0 ? err_sys("cannot make a cgroup namespace") : 0;
 }
 
@@ -99,14 +113,15 @@ int child_oom_score(struct child *k)
 static int set_hostname(struct child *k)
 {
     const char *name = k->plan->c->hostname;
-    if (!k->plan->c->uts && !str_empty(name) && sethostname(name, strlen(name)) < 0)
+    bool own = ctr_ns_kind(k->plan->c, CLONE_NEWUTS) == NS_OWN;
+    if (own && !str_empty(name) && sethostname(name, strlen(name)) < 0)
         return err_sys("cannot set the host name %s", name);
     return 0;
 }
 
 static int raise_loopback(struct child *k)
 {
-    return str_eq(k->plan->c->network, "host") ? 0 : link_loopback_up();
+    return ctr_ns_kind(k->plan->c, CLONE_NEWNET) == NS_OWN ? link_loopback_up() : 0;
 }
 
 /* --ulimit: what was asked for is set or is an error. */
@@ -250,8 +265,10 @@ static int become_user(struct child *k)
     if (c->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys("cannot set no_new_privs");
     int r = caps_become(&k->who, bounding, effective, root ? 0 : effective, admin);
-    /* A command of exec goes with the process that looks after it. After the change of ids, which clears this. */
-    if (r == 0 && k->plan->exec && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+    /* A command of exec goes with the process that looks after it, and so does one that no pid namespace of the
+     * supervisor's ends. After the change of ids, which clears this. */
+    bool tied = k->plan->exec || ctr_ns_kind(c, CLONE_NEWPID) != NS_OWN;
+    if (r == 0 && tied && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         r = err_sys("cannot tie the command to its supervisor");
     if (r == 0 && k->plan->filter_len)
         r = seccomp_install(k->plan->filter, k->plan->filter_len);
@@ -317,7 +334,8 @@ static const struct step {
     unsigned in;
     const char *why_here;
 } steps[] = {
-    {close_descriptors, BOTH, "first: nothing of the caller's survives, whatever fails later"},
+    {join_namespaces, RUN, "needs what the supervisor has opened"},
+    {close_descriptors, BOTH, "nothing of the caller's survives, whatever fails later"},
     {new_session, BOTH, "before anything can be signalled or make a file"},
     {slave_mounts, RUN, "before the first mount"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
@@ -381,6 +399,7 @@ void child_main(const struct plan *p)
                       .dir_fd = -1,
                       .root_fd = -1,
                       .null_fd = -1,
+                      .shm_fd = -1,
                       .slave_fd = -1,
                       .env = strv_copy(p->c->env)};
     unsigned mode = p->exec ? EXEC : RUN;

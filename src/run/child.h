@@ -5,18 +5,21 @@
 #include "whelk/caps.h"
 #include "whelk/ctr.h"
 
+struct ns_joins;
+
 #include <sys/ioctl.h>
 
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
     const struct idmap *map;
-    int store_fd;      /* directories below are relative to it; -1 for exec */
-    char **lowers;     /* top first */
-    const char *dir;   /* "containers/<id>" or a staging directory: has upper/ and work/ */
-    bool inject;       /* hosts, hostname and resolv.conf of dir go over those of the image */
-    bool report_stubs; /* tell which mount points were made (FRAME_STUB) */
-    void *filter;      /* seccomp program */
+    const struct ns_joins *joins; /* namespaces of others, or NULL */
+    int store_fd;                 /* directories below are relative to it; -1 for exec */
+    char **lowers;                /* top first */
+    const char *dir;              /* "containers/<id>" or a staging directory: has upper/ and work/ */
+    bool inject;                  /* hosts, hostname and resolv.conf of dir go over those of the image */
+    bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
+    void *filter;                 /* seccomp program */
     size_t filter_len;
     int stdio[3];        /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
     int sock;            /* the CHILD's end of its socket pair */
@@ -31,6 +34,7 @@ struct child {
     int store_fd;  /* plan->store_fd in this mount namespace */
     int dir_fd;    /* plan->dir; the root is mounted over it */
     int root_fd;   /* O_PATH of the container's root, until the pivot and after */
+    int shm_fd;    /* /dev/shm of the container whose IPC namespace is used, or -1 */
     int null_fd;   /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
     bool host_sys; /* /sys is a bind of the host's */
     struct identity who;

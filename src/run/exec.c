@@ -43,6 +43,7 @@ int run_init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd)
 
 struct middle {
     const struct ctr *c; /* the container with the command, environment and user of this exec */
+    struct idmap map;
     struct plan plan;
     struct session session;
     struct cgroup *group; /* the container's, or NULL */
@@ -64,8 +65,8 @@ static int join_middle(const struct middle *m)
     r = exe_forget();
     if (r < 0)
         return r;
-    /* Not the host's network: it is there already, and not the container's to enter. */
-    if (setns(m->init, (int)(ctr_ns_flags(m->c) | CLONE_NEWCGROUP)) < 0)
+    /* Not the host's: they are there already, and not the container's to enter. */
+    if (setns(m->init, (int)ns_exec_flags(m->c)) < 0)
         return err_sys("cannot join the container's namespaces");
     return 0;
 }
@@ -179,13 +180,16 @@ static int fork_middle(struct middle *m, int *ret_sock)
 
 static int plan_exec(const struct store *s, struct middle *m, const struct exec_options *o)
 {
+    int r = ctr_idmap(s, m->c, &m->map);
+    if (r < 0)
+        return r;
     m->plan = (struct plan){
-        .c = m->c, .map = &s->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
+        .c = m->c, .map = &m->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
     struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp,
                                   .caps = (uint64_t)m->c->cap_bounding,
                                   .nested = m->c->nested};
     auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
+    r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
     if (r == 0)
         r = attach_stdin(o->interactive, o->tty, &m->plan.stdio[0], &m->relay_stdin);
     session_init(&m->session);

@@ -18,16 +18,6 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
-uint64_t ctr_ns_flags(const struct ctr *c)
-{
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWPID;
-    if (!c->ipc)
-        flags |= CLONE_NEWIPC;
-    if (!c->uts)
-        flags |= CLONE_NEWUTS;
-    return str_eq(c->network, "host") ? flags : flags | CLONE_NEWNET;
-}
-
 void remove_cgroup(const struct ctr_live *live)
 {
     struct cgroup *g = NULL;
@@ -61,13 +51,18 @@ static int make_plan(struct launch *l)
     struct plan *p = &l->plan;
     const struct ctr *c = l->c;
     *p = (struct plan){.c = c,
-                       .map = &l->store->map,
+                       .map = &l->map,
+                       .joins = &l->joins,
                        .store_fd = l->store->fd,
                        .dir = l->dir,
                        .inject = true,
                        .stdio = {-1, -1, -1},
                        .sock = -1};
-    int r = layer_lowers(l->store, c->layers, &p->lowers);
+    int r = ctr_idmap(l->store, c, &l->map);
+    if (r == 0)
+        r = ns_open(l->store, c, &l->joins);
+    if (r == 0)
+        r = layer_lowers(l->store, c->layers, &p->lowers);
     if (r < 0)
         return r;
     struct seccomp_spec filter = {.profile = c->seccomp, .caps = (uint64_t)c->cap_bounding, .nested = c->nested};
@@ -105,29 +100,68 @@ static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
     return r;
 }
 
+/* The init of a pid namespace, so that the container ends with it; but not where the container's processes are not to
+ * be in one below (RUNTIME, life and death 1). */
+static bool needs_pidns(const struct launch *l)
+{
+    return ctr_ns_kind(l->c, CLONE_NEWPID) == NS_OWN;
+}
+
+/* In the user namespace of another container: this worker goes there and clones the SUPERVISOR as its own sibling,
+ * which so is the STARTER's child. Unshared first: a pid namespace cannot be cloned into together with CLONE_PARENT. */
+static int clone_sibling(void *arg)
+{
+    struct launch *l = arg;
+    int pidfd = -1;
+    int r = ns_join_user(&l->joins);
+    if (r == 0 && needs_pidns(l) && unshare(CLONE_NEWPID) < 0)
+        r = err_sys("cannot make a pid namespace");
+    pid_t pid = r < 0 ? r : ns_clone(CLONE_PARENT, &pidfd);
+    if (pid == 0)
+        supervise(l);
+    return pid;
+}
+
+static pid_t fork_elsewhere(struct launch *l, int *ret_pidfd)
+{
+    struct worker w;
+    int r = worker_start(clone_sibling, l, &w);
+    pid_t pid = r < 0 ? r : worker_wait(&w);
+    if (pid > 0)
+        *ret_pidfd = pidfd_open_pid(pid);
+    return pid;
+}
+
+/* In a user namespace of its own, whose map its parent writes. */
+static pid_t fork_here(struct launch *l, int *ret_pidfd)
+{
+    uint64_t flags = (needs_pidns(l) ? CLONE_NEWPID : 0) | (idmap_none(&l->map) ? 0 : CLONE_NEWUSER);
+    pid_t pid = ns_clone(flags, ret_pidfd);
+    if (pid == 0)
+        supervise(l);
+    return pid;
+}
+
 static int fork_supervisor(struct launch *l, int *ret_sock)
 {
     int socks[2], pidfd = -1;
     int r = frame_pair(socks);
     if (r < 0)
         return r;
-    const struct idmap *map = &l->store->map;
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before); /* nothing may reach the supervisor before its signalfd is there */
     fflush(NULL);
-    pid_t pid = ns_clone(CLONE_NEWPID | (idmap_none(map) ? 0 : CLONE_NEWUSER), &pidfd);
-    if (pid == 0) {
-        l->sock = socks[1];
-        supervise(l);
-    }
+    l->sock = socks[1];
+    pid_t pid = l->joins.user >= 0 ? fork_elsewhere(l, &pidfd) : fork_here(l, &pidfd);
+    l->sock = -1;
     sigprocmask(SIG_SETMASK, &before, NULL);
     fd_close(socks[1]);
     auto_close int sock = socks[0], supervisor = pidfd;
     if (pid < 0)
         return pid;
     auto_strv char **groups = NULL;
-    r = userns_write_maps(pid, map);
+    r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->map);
     if (r == 0)
         r = make_cgroup(l->c, pid, &groups);
     if (r < 0) {
@@ -209,10 +243,11 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
 {
     auto_free char *dir = xasprintf("containers/%s", c->id);
     struct launch l = {
-        .store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .ns_flags = ctr_ns_flags(c)};
+        .store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .joins.user = -1};
     auto_close int sock = -1;
     int r = launch(&l, o, &sock);
     plan_done(&l.plan);
+    ns_done(&l.joins);
     fd_close(l.ctr_fd); /* and with it the directory's lock */
     if (r < 0)
         drop_unstarted(&l, r);

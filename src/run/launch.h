@@ -2,6 +2,7 @@
 #ifndef RUN_LAUNCH_H
 #define RUN_LAUNCH_H
 
+#include "ns.h"
 #include "session.h"
 
 struct launch {
@@ -10,7 +11,8 @@ struct launch {
     char *dir; /* "containers/<id>" */
     int ctr_fd;
     struct plan plan; /* stdio[0] is what the container gets as stdin, or -1 */
-    uint64_t ns_flags;
+    struct idmap map; /* the container's */
+    struct ns_joins joins;
     bool relay_stdin; /* stdin comes from clients */
     bool attached;    /* the STARTER stays: the container dies with it */
     int sock;         /* frames to the STARTER */
@@ -22,10 +24,6 @@ void remove_cgroup(const struct ctr_live *live);
 
 /* The SUPERVISOR's life; never returns. */
 void supervise(struct launch *l) __attribute__((noreturn));
-
-/* The namespaces of a container that its CHILD is cloned into. The user namespace is the SUPERVISOR's; the cgroup
- * namespace the CHILD makes itself, in its group. */
-uint64_t ctr_ns_flags(const struct ctr *c);
 
 /* The container's first process as a pidfd that is checked against the record (H12). -ESRCH with text. */
 int run_init_pidfd(const struct store *s, const struct ctr *c, int *ret_pidfd);

@@ -1,12 +1,13 @@
 /* What a container's processes start with: resource limits, groups, kernel parameters, shared memory, devices, time
  * zone. */
+#include "ns.h"
 #include "spec.h"
-
 #include "ulimit.h"
 
 #include "whelk/err.h"
 #include "whelk/units.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 static int make_ulimits(const struct run_options *o, struct ctr *c)
@@ -58,8 +59,9 @@ static int check_sysctl(const char *key, const struct ctr *c)
             -EINVAL,
             "--sysctl %s is not of a container's own namespaces; known: net.*, fs.mqueue.*, kernel.domainname, %s", key,
             ipc_keys);
-    if ((net && str_eq(c->network, "host")) || (ipc && c->ipc) || (uts && c->uts))
-        return err_set(-EINVAL, "--sysctl %s would change the host, whose namespace this container uses", key);
+    if ((net && ctr_ns_kind(c, CLONE_NEWNET) != NS_OWN) || (ipc && ctr_ns_kind(c, CLONE_NEWIPC) != NS_OWN) ||
+        (uts && ctr_ns_kind(c, CLONE_NEWUTS) != NS_OWN))
+        return err_set(-EINVAL, "--sysctl %s would change more than this container: the namespace is not its own", key);
     return 0;
 }
 
@@ -75,17 +77,6 @@ static int make_sysctls(const struct run_options *o, struct ctr *c)
             return r;
         strv_env_set(&c->sysctls, key, eq + 1);
     }
-    return 0;
-}
-
-/* "host" is recorded, "private" is the rule. */
-static int make_namespace(const char *option, const char *mode, char **ret)
-{
-    if (!mode || !*mode || str_eq(mode, "private"))
-        return 0;
-    if (!str_eq(mode, "host"))
-        return err_set(-EINVAL, "--%s %s is not known to this version; known: private, host", option, mode);
-    *ret = xstrdup(mode);
     return 0;
 }
 
@@ -135,11 +126,7 @@ static int make_time_zone(const struct run_options *o, struct ctr *c)
 
 int spec_make_process(const struct run_options *o, struct ctr *c)
 {
-    int r = make_namespace("ipc", o->ipc, &c->ipc);
-    if (r == 0)
-        r = make_namespace("uts", o->uts, &c->uts);
-    if (r == 0)
-        r = make_ulimits(o, c);
+    int r = make_ulimits(o, c);
     if (r == 0)
         r = make_shm(o, c);
     if (r == 0)

@@ -1,11 +1,14 @@
 /* From what a user typed and what an image says to the record of a container: pure planning, nothing is changed; env
  * files are read, and the records that --volumes-from and --mount type=image name. Only config.{Env, Cmd, Entrypoint,
  * WorkingDir, User, Volumes, ExposedPorts, StopSignal, Labels} of the image are looked at (H6). */
+#include "ns.h"
 #include "spec.h"
 
 #include "whelk/err.h"
 #include "whelk/proc.h"
 #include "whelk/units.h"
+
+#include <sched.h>
 
 /* --entrypoint: a word, or a JSON array; given at all, it clears the image's CMD. */
 static int parse_entrypoint(const char *text, char ***ret)
@@ -55,16 +58,20 @@ static int make_labels(const struct run_options *o, const struct image_config *c
     return 0;
 }
 
-static int make_network(const struct run_options *o, struct ctr *c)
+static int make_network(const struct store *s, const struct run_options *o, struct ctr *c)
 {
     static const char *const modes[] = {"private", "none", "host", NULL};
     const char *mode = o->network ? o->network : "private";
+    if (str_after(mode, "container:") || str_after(mode, "ns:"))
+        return spec_ns(s, CLONE_NEWNET, mode, "private none host container ns", &c->network);
     for (size_t i = 0; modes[i]; i++)
         if (str_eq(mode, modes[i])) {
             c->network = xstrdup(mode);
             return 0;
         }
-    return err_set(-EINVAL, "--network %s is not known to this version; known: private, none, host", mode);
+    return err_set(-EINVAL,
+                   "--network %s is not known to this version; known: private, none, host, container:NAME, ns:PATH",
+                   mode);
 }
 
 /* A host name is a label or dotted labels (RFC 1123); 64 bytes is the kernel's limit. */
@@ -127,7 +134,9 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r < 0)
         return r;
     make_basics(o, config, c);
-    r = make_network(o, c);
+    r = make_network(s, o, c);
+    if (r == 0)
+        r = spec_make_namespaces(s, o, c);
     if (r == 0)
         r = make_hostname(o, c);
     if (r == 0)

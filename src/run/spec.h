@@ -5,6 +5,8 @@
 #include "whelk/run.h"
 #include "whelk/str.h"
 
+/* Namespaces but for the network's; the id map. */
+int spec_make_namespaces(const struct store *s, const struct run_options *o, struct ctr *c);
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
 int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config,
                      struct ctr *c);

@@ -12,7 +12,7 @@
 
 static int run_session(struct session *session, struct plan *plan, const struct ctr *c)
 {
-    int r = session_start(session, plan, ctr_ns_flags(c), false);
+    int r = session_start(session, plan, ns_own_flags(c), false);
     if (r == 0)
         r = session_await(session);
     return r < 0 ? r : session_loop(session);

@@ -20,8 +20,11 @@
 #include "whelk/units.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 
 /* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The
  * container's directory is opened again: the inherited descriptor carries the STARTER's lock. */
@@ -36,7 +39,9 @@ static int leave_caller(struct launch *l)
     for (int i = 0; i < 3; i++)
         dup2(null, i);
     l->ctr_fd = dir;
-    const int keep[] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0]};
+    int keep[7 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0]};
+    for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)
+        keep[7 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
     fd_close_except(keep, ARRAY_LEN(keep));
     return 0;
 }
@@ -99,6 +104,25 @@ static int await_maps(struct launch *l, struct cgroup **ret_group)
     return paths ? cgroup_open(paths, ret_group) : 0;
 }
 
+/* Without a pid namespace below its own the kernel does not end what the command leaves behind: orphans come here, and
+ * are killed until none is left. (Below another container's init they are that one's.) */
+static void kill_orphans(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    for (int rounds = 0; rounds < 1000; rounds++) {
+        auto_free char *text = NULL;
+        if (file_read(AT_FDCWD, path, 1 << 20, &text, NULL) < 0)
+            return;
+        auto_strv char **pids = strv_split(text, " ");
+        strv_foreach (pid, pids)
+            if (atoi(pid) > 0)
+                kill(atoi(pid), SIGKILL);
+        if (waitpid(-1, NULL, 0) < 0)
+            return;
+    }
+}
+
 /* One supervisor and what it knows of its container. */
 struct supervisor {
     struct launch *l;
@@ -117,6 +141,17 @@ static int enter_group(struct supervisor *v)
     return v->group ? cgroup_enter(v->group, v->s.pid) : 0;
 }
 
+/* What is left of a run whose command has ended, and has no namespace that ends with it. */
+static void end_rest(const struct supervisor *v)
+{
+    if (ctr_ns_kind(v->l->c, CLONE_NEWPID) == NS_OWN)
+        return;
+    if (v->group)
+        cgroup_kill(v->group);
+    kill_orphans();
+    err_clear();
+}
+
 static int publish_live(const struct supervisor *v)
 {
     uint64_t start = 0;
@@ -133,6 +168,14 @@ static int publish_live(const struct supervisor *v)
     return rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
 }
 
+static int join_pid(const struct launch *l)
+{
+    if (ctr_ns_kind(l->c, CLONE_NEWPID) == NS_OWN)
+        return 0;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return ns_join_pid(&l->joins);
+}
+
 static int start(struct supervisor *v)
 {
     struct launch *l = v->l;
@@ -143,15 +186,17 @@ static int start(struct supervisor *v)
     int r = signal_parse(l->c->stop_signal, &s->stop_signal);
     if (r == 0)
         r = s->signals = open_signals();
+    if (r >= 0)
+        r = join_pid(l);
     /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on
      * its way to a scope. */
     bool in_scope = limits_any(&l->c->limits) && cgroup_mode() == CGROUP_V2;
     if (r >= 0 && !in_scope)
-        r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
+        r = session_start(s, &l->plan, ns_own_flags(l->c), l->relay_stdin);
     if (r >= 0)
         r = await_maps(l, &v->group);
     if (r >= 0 && in_scope)
-        r = session_start(s, &l->plan, l->ns_flags, l->relay_stdin);
+        r = session_start(s, &l->plan, ns_own_flags(l->c), l->relay_stdin);
     if (r >= 0)
         r = enter_group(v);
     if (r >= 0)
@@ -209,6 +254,7 @@ static int run_to_end(struct supervisor *v)
     v->health = health_begin(v->l, &v->s, on_health, v);
     int code = session_loop(&v->s);
     health_end(take_ptr(&v->health));
+    end_rest(v);
     strv_addf(&attributes, "exitCode=%d", code);
     tell(v, "died", attributes);
     return code;
@@ -219,7 +265,7 @@ static int start_again(struct supervisor *v)
 {
     v->record = (struct exit_record){.generation = v->record.generation + 1, .started = time_now()};
     exit_record_write(v->alive, &v->record);
-    int r = session_start(&v->s, &v->l->plan, v->l->ns_flags, v->l->relay_stdin);
+    int r = session_start(&v->s, &v->l->plan, ns_own_flags(v->l->c), v->l->relay_stdin);
     if (r == 0)
         r = enter_group(v);
     if (r == 0)

@@ -93,6 +93,10 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, MAP, sysctls, "sysctls"),
     REC_FIELD(struct ctr, STR, ipc, "ipc"),
     REC_FIELD(struct ctr, STR, uts, "uts"),
+    REC_FIELD(struct ctr, STR, pid, "pid"),
+    REC_FIELD(struct ctr, STR, cgroupns, "cgroupns"),
+    REC_FIELD(struct ctr, STR, userns, "userns"),
+    REC_FIELD(struct ctr, JSON, idmap, "idmap"),
     REC_NESTED(struct ctr, SUB, limits, "limits", &limits_rec),
     REC_FIELD(struct ctr, STR, log_driver, "log_driver"),
     REC_FIELD(struct ctr, INT, log_max_size, "log_max_size"),
@@ -107,6 +111,22 @@ const struct rec_type ctr_rec = {"container", 1, sizeof(struct ctr), ctr_fields}
 void ctr_done(struct ctr *c)
 {
     rec_done(&ctr_rec, c);
+}
+
+int ctr_idmap(const struct store *s, const struct ctr *c, struct idmap *ret)
+{
+    if (!c->idmap) {
+        *ret = s->map;
+        return 0;
+    }
+    int r = idmap_from_json(c->idmap, ret);
+    return r < 0 ? err_wrap(r, "container %s", c->name) : 0;
+}
+
+void ctr_set_idmap(struct ctr *c, const struct idmap *map)
+{
+    json_decref(c->idmap);
+    c->idmap = idmap_to_json(map);
 }
 
 /* ---- reading ---- */
