@@ -54,6 +54,9 @@ void tar_reader_free(struct tar_reader *r);
  * *ret stays the reader's and is valid until the next call. Payload that was not read is skipped (and is lost to raw:
  * it is payload). Damage is -EBADMSG with text that says the offset. */
 int tar_next(struct tar_reader *r, const struct tar_entry **ret);
+/* Where in the stream the payload of the entry that tar_next just gave begins. (In a file, payload that nobody wants is
+ * passed over without reading it.) */
+uint64_t tar_offset(const struct tar_reader *r);
 /* Payload of the current TAR_FILE: the count, 0 at its end, negative on error. */
 ssize_t tar_data(struct tar_reader *r, void *data, size_t len);
 

@@ -9,6 +9,8 @@
 #include "tar-parts.h"
 #include "whelk/err.h"
 
+#include <sys/stat.h>
+
 enum { BUF_SIZE = 128 * 1024 };
 
 struct tar_reader {
@@ -19,7 +21,8 @@ struct tar_reader {
 
     char *buf; /* bytes that were read and not yet taken: from pos to end */
     size_t pos, end;
-    uint64_t offset; /* in the stream, of buf[pos] */
+    uint64_t offset;    /* in the stream, of buf[pos] */
+    uint64_t file_size; /* of a file that was given from its start; else 0 */
 
     int failed;
     bool ended;
@@ -97,10 +100,22 @@ static ssize_t take_into(struct tar_reader *r, void *data, size_t len)
     return error < 0 ? error : (ssize_t)got;
 }
 
+/* In a file, bytes that nobody wants need not be read. Only what is really there is passed over so. */
+static uint64_t seek_over(struct tar_reader *r, uint64_t len)
+{
+    uint64_t held = r->end - r->pos;
+    if (len <= held || r->offset > r->file_size || len > r->file_size - r->offset ||
+        lseek(r->fd, (off_t)(len - held), SEEK_CUR) < 0)
+        return 0;
+    r->pos = r->end;
+    r->offset += len;
+    return len;
+}
+
 /* Passes over len bytes; returns how many there were. */
 static int64_t take_over(struct tar_reader *r, uint64_t len, bool raw)
 {
-    uint64_t got = 0;
+    uint64_t got = raw && r->raw ? 0 : seek_over(r, len);
     while (got < len) {
         const char *p;
         ssize_t n = take(r, len - got, &p);
@@ -625,7 +640,15 @@ struct tar_reader *tar_reader_new(int fd, const struct tar_limits *limits, tar_r
     r->raw = raw;
     r->raw_arg = arg;
     r->buf = xmalloc(BUF_SIZE);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0)
+        r->file_size = (uint64_t)st.st_size;
     return r;
+}
+
+uint64_t tar_offset(const struct tar_reader *r)
+{
+    return r->offset;
 }
 
 void tar_reader_free(struct tar_reader *r)
