@@ -122,6 +122,7 @@ struct step_spec {
     const char *dir; /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
+    const char *script; /* NULL, or: file "script" of dir is bound to /dev/pipes/<this name>, for execution */
     int out_fd;
 };
 /* Writes hosts, hostname and resolv.conf for a container or step into dirfd. */
