@@ -67,7 +67,6 @@ struct ctr {
     struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */
-    char *sdnotify;                      /* NULL: conmon */
     char **exposed_ports;
     char *cid_file;        /* removed with the container */
     char **create_command; /* argv, for inspect */

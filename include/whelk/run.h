@@ -24,7 +24,6 @@ struct run_options {
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
     char *log_driver, **log_opts;
-    char *sdnotify;
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
         **devices;
     char **uidmap, **gidmap, *subuidname, *subgidname;
@@ -60,18 +59,11 @@ int spec_limits(const struct limit_words *words, struct limits *ret);
 /* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). */
 int run_create(struct store *s, const struct ctr *c);
 
-/* Descriptors of the caller that a command gets at the numbers that they have. */
-struct preserve_options {
-    int64_t count; /* so many from 3 on, behind the sockets of systemd */
-    char **lists;  /* numbers with commas */
-};
-
 struct launch_options {
     bool attach;     /* relay streams and wait; else return when started */
     bool stdin_open; /* attach stdin too */
     bool sig_proxy;
-    const char *detach_keys;                 /* NULL: the usual */
-    const struct preserve_options *preserve; /* NULL: none but the sockets that systemd passes */
+    const char *detach_keys; /* NULL: the usual */
 };
 /* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and
  * returns the exit code (0..255). Errors of the start carry the status 125, 126 or 127. */
@@ -108,7 +100,6 @@ struct exec_options {
     bool interactive, tty, privileged;
     char *workdir, *user;
     char **env, **env_files;
-    struct preserve_options preserve;
 };
 /* Runs a command in a running container with the caller's streams; returns its exit code. */
 int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command);
@@ -122,7 +113,6 @@ struct step_spec {
     const char *dir; /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
-    const char *script; /* NULL, or: file "script" of dir is bound to /dev/pipes/<this name>, for execution */
     int out_fd;
 };
 /* Writes hosts, hostname and resolv.conf for a container or step into dirfd. */

@@ -11,6 +11,8 @@ int tty_open_pty(int dirfd, const char *ptmx_path, int *ret_master);
 int tty_open_peer(int master, int *ret_slave);
 /* Puts the terminal fd into raw mode, remembering how it was; and back (also done at exit and on fatal signals). */
 int tty_raw(int fd);
+/* Shows nothing of what is typed, for a password; undone likewise. */
+int tty_hide(int fd);
 void tty_restore(void);
 int tty_get_size(int fd, struct winsize *ret);
 int tty_set_size(int fd, const struct winsize *size);

@@ -88,7 +88,8 @@ static void arm(void)
             sigaction(fatal_signals[i], &sa, NULL);
 }
 
-int tty_raw(int fd)
+/* Remembers the mode for tty_restore and sets what change makes of it. */
+static int change_mode(int fd, void (*change)(struct termios *t), const char *what)
 {
     struct termios t;
 
@@ -100,13 +101,29 @@ int tty_raw(int fd)
     raw.before = t;
     raw.owner = getpid();
     arm();
-    cfmakeraw(&t);
+    change(&t);
     if (tcsetattr(fd, TCSANOW, &t) < 0) {
-        int r = err_sys("cannot put the terminal into raw mode");
+        int r = err_sys("cannot %s", what);
         raw.owner = 0;
         return r;
     }
     return 0;
+}
+
+int tty_raw(int fd)
+{
+    return change_mode(fd, cfmakeraw, "put the terminal into raw mode");
+}
+
+/* The newline at the end is still shown. */
+static void hide_input(struct termios *t)
+{
+    t->c_lflag = (t->c_lflag & ~(tcflag_t)ECHO) | ECHONL;
+}
+
+int tty_hide(int fd)
+{
+    return change_mode(fd, hide_input, "hide what is typed on the terminal");
 }
 
 int tty_get_size(int fd, struct winsize *ret)

@@ -5,7 +5,6 @@
 #include "child.h"
 
 #include "frame.h"
-#include "notify.h"
 #include "ns.h"
 
 #include "whelk/err.h"
@@ -174,16 +173,6 @@ static int seal_dev(struct child *k, int dev)
     return r < 0 ? r : mnt_attrs(dev, MOUNT_ATTR_NODEV, 0, false);
 }
 
-/* Here, where nothing of the image or of a volume is in the way. */
-static int make_notify(struct child *k, int dev)
-{
-    auto_close int fd = -1;
-    int r = k->plan->notify ? notify_listen(dev, &fd) : 0;
-    if (r == 0 && fd >= 0 && frame_send(k->plan->sock, FRAME_NOTIFY, NULL, 0, fd, 0) < 0)
-        r = err_set(-EPIPE, "cannot hand over " NOTIFY_PATH);
-    return r;
-}
-
 static int fill_dev(struct child *k, int dev)
 {
     static const char *const dirs[] = {"pts", "shm", "mqueue"};
@@ -200,8 +189,6 @@ static int fill_dev(struct child *k, int dev)
         r = seal_dev(k, dev);
     if (r == 0)
         r = take_null(k, dev);
-    if (r == 0)
-        r = make_notify(k, dev);
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
 }
 
@@ -342,17 +329,6 @@ int child_mount_volumes(struct child *k)
     return r;
 }
 
-/* The script of a build step: in /dev, where it leaves nothing in the layer. */
-static int mount_script(struct child *k)
-{
-    auto_free char *path = xasprintf("/dev/pipes/%s", k->plan->script);
-    auto_close int mnt = -1;
-    int r = mnt_clone(k->dir_fd, "script", false, &mnt);
-    if (r == 0)
-        r = mnt_attrs(mnt, SAFE | MOUNT_ATTR_RDONLY, 0, false);
-    return r < 0 ? r : attach_at(k, mnt, path, false);
-}
-
 /* What whelk writes for each container lies over what the image has; the user's own mounts win. */
 int child_mount_files(struct child *k)
 {
@@ -374,7 +350,7 @@ int child_mount_files(struct child *k)
         if (r == 0)
             r = attach_at(k, mnt, files[i][1], false);
     }
-    return r == 0 && k->plan->script ? mount_script(k) : r;
+    return r;
 }
 
 /* Masked: files by /dev/null, directories by an empty read-only tmpfs (SECURITY 2.3). */

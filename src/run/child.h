@@ -9,8 +9,6 @@ struct ns_joins;
 
 #include <sys/ioctl.h>
 
-struct handed;
-
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
@@ -20,16 +18,13 @@ struct plan {
     char **lowers;                /* top first */
     const char *dir;              /* "containers/<id>" or a staging directory: has upper/ and work/ */
     bool inject;                  /* hosts, hostname and resolv.conf of dir go over those of the image */
-    const char *script;           /* NULL, or the name below /dev/pipes of the file "script" of dir */
     bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
     void *filter;                 /* seccomp program */
     size_t filter_len;
-    int stdio[3];                /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
-    int sock;                    /* the CHILD's end of its socket pair */
-    struct winsize size;         /* of a new terminal; ws_row 0: unknown */
-    const struct handed *handed; /* what the caller hands to the command, or NULL */
-    bool notify;                 /* the command gets a socket for its notifications (FRAME_NOTIFY) */
-    bool exec;                   /* joins a running container: no mounts, no host name */
+    int stdio[3];        /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
+    int sock;            /* the CHILD's end of its socket pair */
+    struct winsize size; /* of a new terminal; ws_row 0: unknown */
+    bool exec;           /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */
 

@@ -23,8 +23,6 @@ enum frame {
     FRAME_PTY,         /* from the CHILD: the pty master travels along */
     FRAME_DETACH,      /* from a client: it leaves, the command stays */
     FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
-    FRAME_STOP,        /* from a client: a graceful stop, as by whelk stop */
-    FRAME_NOTIFY,      /* from the CHILD: the socket for the command's notifications travels along */
 };
 
 enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };

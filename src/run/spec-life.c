@@ -1,5 +1,4 @@
 /* How a container goes on: restart policy, health check and log. */
-#include "notify.h"
 #include "restart.h"
 #include "spec.h"
 
@@ -52,14 +51,7 @@ static int image_check(const struct image_config *config, struct ctr *c)
     int r = json_to_strv((json_t *)(uintptr_t)words, &test);
     if (r < 0 || strv_len(test) < 2 || str_eq(test[0], "NONE"))
         return r;
-    auto_strv char **shell = image_config_strv(config, "Shell");
-    if (str_eq(test[0], "CMD-SHELL") && shell) { /* SHELL of the Dockerfile reads it */
-        strv_add(&c->health_cmd, "CMD");
-        strv_extend(&c->health_cmd, shell);
-        strv_add(&c->health_cmd, test[1]);
-    } else {
-        c->health_cmd = take_ptr(&test);
-    }
+    c->health_cmd = take_ptr(&test);
     c->health_interval = json_int(health, "Interval", 0);
     c->health_timeout = json_int(health, "Timeout", 0);
     c->health_start_period = json_int(health, "StartPeriod", 0);
@@ -121,21 +113,14 @@ static int make_log(const struct run_options *o, struct ctr *c)
     return r;
 }
 
-static int make_sdnotify(const struct run_options *o, struct ctr *c)
+int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
-    enum sdnotify mode;
-    int r = sdnotify_parse(o->sdnotify, &mode);
-    if (r == 0 && mode == SDNOTIFY_HEALTHY && !c->health_cmd)
-        return err_set(-EINVAL, "--sdnotify healthy needs a health check: give --health-cmd");
-    c->sdnotify = o->sdnotify ? xstrdup(o->sdnotify) : NULL;
-    return r;
-}
-
-static int make_health(const struct run_options *o, const struct image_config *config, struct ctr *c)
-{
-    if (o->no_healthcheck)
-        return 0;
-    int r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
+    int r = make_restart(o, c);
+    if (r == 0)
+        r = make_log(o, c);
+    if (r < 0 || o->no_healthcheck)
+        return r;
+    r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
     if (r < 0 || !c->health_cmd)
         return r;
     fill(o->health_interval, &c->health_interval, 30 * second);
@@ -145,14 +130,4 @@ static int make_health(const struct run_options *o, const struct image_config *c
     fill(o->health_retries, &c->health_retries, 3);
     c->health_on_failure = xstrdup(o->health_on_failure ? o->health_on_failure : "none");
     return check_action(c->health_on_failure);
-}
-
-int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
-{
-    int r = make_restart(o, c);
-    if (r == 0)
-        r = make_log(o, c);
-    if (r == 0)
-        r = make_health(o, config, c);
-    return r < 0 ? r : make_sdnotify(o, c);
 }

@@ -36,7 +36,6 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs)
                         .store_fd = s->fd,
                         .dir = spec->dir,
                         .inject = true,
-                        .script = spec->script,
                         .report_stubs = true,
                         .stdio = {-1, -1, -1},
                         .sock = -1};

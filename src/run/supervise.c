@@ -24,7 +24,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The
@@ -40,10 +39,10 @@ static int leave_caller(struct launch *l)
     for (int i = 0; i < 3; i++)
         dup2(null, i);
     l->ctr_fd = dir;
-    int keep[8 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify};
+    int keep[7 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0]};
     for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)
-        keep[8 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
-    handed_close_others(&l->handed, keep, ARRAY_LEN(keep));
+        keep[7 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
+    fd_close_except(keep, ARRAY_LEN(keep));
     return 0;
 }
 
@@ -133,8 +132,7 @@ struct supervisor {
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
     int alive;
-    bool ill;   /* ended by its health check, to be started again */
-    bool ready; /* systemd knows that the container is healthy */
+    bool ill; /* ended by its health check, to be started again */
 };
 
 /* The CHILD waits for its go in the group that its limits hold for; only then does it make its cgroup namespace. */
@@ -178,12 +176,6 @@ static int join_pid(const struct launch *l)
     return ns_join_pid(&l->joins);
 }
 
-static bool may_start_again(const struct ctr *c)
-{
-    bool ill = c->health_on_failure && str_eq(c->health_on_failure, "restart");
-    return ill || (c->restart && !str_eq(c->restart, "no"));
-}
-
 static int start(struct supervisor *v)
 {
     struct launch *l = v->l;
@@ -213,8 +205,6 @@ static int start(struct supervisor *v)
         r = log_open(l->ctr_fd, l->c, &s->log);
     if (r >= 0)
         r = session_await(s);
-    if (!may_start_again(l->c)) /* a peer is to see the end of a pipe when the command has gone */
-        handed_close(&l->handed);
     return r < 0 ? r : publish_live(v);
 }
 
@@ -229,48 +219,6 @@ static void tell(const struct supervisor *v, const char *action, char *const *at
                                              .attributes = (char **)(uintptr_t)attributes});
 }
 
-/* --- to systemd: a status line is whelk's unless the command has one of its own */
-
-static void __attribute__((format(printf, 2, 3))) notify_status(const struct supervisor *v, const char *fmt, ...)
-{
-    if (v->l->notify < 0 || v->l->sdnotify == SDNOTIFY_CONTAINER)
-        return;
-    va_list ap;
-    va_start(ap, fmt);
-    auto_free char *text = xvasprintf(fmt, ap);
-    va_end(ap);
-    notify_send(v->l->notify, "STATUS=container %s %s", v->l->c->name, text);
-}
-
-static void on_stopping(void *ctx)
-{
-    const struct supervisor *v = ctx;
-    notify_send(v->l->notify, "STOPPING=1");
-    notify_status(v, "is being stopped");
-}
-
-/* The command has something to say. */
-static void on_notify(struct session *s, void *ctx)
-{
-    const struct supervisor *v = ctx;
-    auto_buf struct buf out = {0};
-    char data[NOTIFY_MAX];
-    ssize_t n = recv(s->notify, data, sizeof data, MSG_DONTWAIT | MSG_TRUNC);
-    if (n > 0 && (size_t)n <= sizeof data)
-        notify_filter(data, (size_t)n, &out);
-    if (out.len)
-        notify_send(v->l->notify, "%s", out.data);
-}
-
-static void notify_healthy(struct supervisor *v, const char *status)
-{
-    if (v->l->sdnotify == SDNOTIFY_HEALTHY && !v->ready && str_eq(status, "healthy")) {
-        notify_send(v->l->notify, "READY=1");
-        v->ready = true;
-    }
-    notify_status(v, "is %s", status);
-}
-
 /* --health-on-failure. */
 static void on_health(void *ctx, const char *status)
 {
@@ -279,7 +227,6 @@ static void on_health(void *ctx, const char *status)
     auto_strv char **attributes = NULL;
     strv_addf(&attributes, "healthStatus=%s", status);
     tell(v, "health_status", attributes);
-    notify_healthy(v, status);
     if (!str_eq(status, "unhealthy") || !action || str_eq(action, "none"))
         return;
     if (str_eq(action, "stop"))
@@ -305,10 +252,7 @@ static int run_to_end(struct supervisor *v)
     auto_strv char **attributes = NULL;
     tell(v, "start", NULL);
     v->health = health_begin(v->l, &v->s, on_health, v);
-    if (v->s.notify >= 0)
-        session_source(&v->s, v->s.notify, on_notify, v);
     int code = session_loop(&v->s);
-    session_source(&v->s, -1, on_notify, v);
     health_end(take_ptr(&v->health));
     end_rest(v);
     strv_addf(&attributes, "exitCode=%d", code);
@@ -349,13 +293,10 @@ static int run_with_restarts(struct supervisor *v)
         if (!goes_on(v, code))
             return code;
         write_exit(v, code, true, "");
-        notify_status(v, "is started again after status %d", code);
         session_idle(&v->s, v->restarts.delay_ms);
         if (v->s.stop_asked)
             return code;
         int r = start_again(v);
-        if (r == 0)
-            notify_status(v, "is running, started again %lld times", (long long)v->restarts.count);
         code = r < 0 ? err_status() : run_to_end(v);
     }
 }
@@ -376,21 +317,19 @@ static void ended(struct supervisor *v)
     fd_close(take_fd(&v->alive));
 }
 
-/* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. The status is for
- * systemd: after run -d this is the unit's main process. */
-static void __attribute__((noreturn)) finish(struct launch *l, const char *trash, int status)
+/* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. */
+static void __attribute__((noreturn)) finish(struct launch *l, const char *trash)
 {
     fd_close(take_fd(&l->sock));
     if (*trash)
         ctr_delete_retired(l->store, trash);
-    _exit(status);
+    _exit(0);
 }
 
 static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
 {
     char trash[80] = "";
     size_t len = 0;
-    int status = err_status();
     auto_free char *packed = err_pack(r, &len); /* cleaning up has errors of its own, which are nobody's business */
     if (v->alive >= 0) {
         write_exit(v, err_status(), false, err_text(r));
@@ -400,7 +339,7 @@ static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
     }
     err_unpack(packed, len);
     frame_send_error(v->l->sock, r);
-    finish(v->l, trash, status);
+    finish(v->l, trash);
 }
 
 void supervise(struct launch *l)
@@ -408,8 +347,6 @@ void supervise(struct launch *l)
     struct supervisor v = {.l = l, .alive = -1};
     char trash[80] = "";
     session_init(&v.s);
-    v.s.stopping = on_stopping;
-    v.s.stopping_ctx = &v;
     int r = leave_caller(l);
     r = r < 0 ? r : start(&v);
     if (r < 0)
@@ -427,5 +364,5 @@ void supervise(struct launch *l)
     ended(&v);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     clients_finish(&v.s, code);
-    finish(l, trash, code);
+    finish(l, trash);
 }

@@ -1,0 +1,61 @@
+/* The options of all commands that talk with a registry. */
+#ifndef WHELK_CMD_REGISTRY_FLAGS_H
+#define WHELK_CMD_REGISTRY_FLAGS_H
+
+#include "whelk/opt.h"
+#include "whelk/registry.h"
+
+struct registry_flags {
+    char *authfile, *creds, *cert_dir, *tls_verify;
+    int64_t retry, retry_delay, stall;
+};
+
+/* Rows for a command whose options struct has a member of the type above. AUTH: for all; TRANSFER: for those that move
+ * images. */
+#define REGISTRY_AUTH_ROWS(type, member)                                                                               \
+    {"authfile",                                                                                                       \
+     0,                                                                                                                \
+     OPT_STR,                                                                                                          \
+     OPT(type, member.authfile),                                                                                       \
+     .arg = "FILE",                                                                                                    \
+     .help = "where logins are stored",                                                                                \
+     .complete = COMPLETE_FILE},                                                                                       \
+        {"cert-dir",                                                                                                   \
+         0,                                                                                                            \
+         OPT_STR,                                                                                                      \
+         OPT(type, member.cert_dir),                                                                                   \
+         .arg = "DIR",                                                                                                 \
+         .help = "certificates for the registry: *.crt, *.cert with *.key",                                            \
+         .complete = COMPLETE_DIR},                                                                                    \
+    {                                                                                                                  \
+        "tls-verify", 0, OPT_BOOL_STR, OPT(type, member.tls_verify),                                                   \
+            .bare = "true", .help = "want a valid certificate; =false: take any, or plain http",                       \
+            .def = "true, but on this machine itself"                                                                  \
+    }
+#define REGISTRY_TRANSFER_ROWS(type, member)                                                                           \
+    REGISTRY_AUTH_ROWS(type, member), {"creds",                                                                        \
+                                       0,                                                                              \
+                                       OPT_STR,                                                                        \
+                                       OPT(type, member.creds),                                                        \
+                                       .arg = "USER:PASSWORD",                                                         \
+                                       .help = "use this login, not the stored one"},                                  \
+        {"retry",   0, OPT_INT, OPT(type, member.retry), .arg = "N", .help = "tries after a failure that may pass",    \
+         .def = "3"},                                                                                                  \
+        {"retry-delay",                                                                                                \
+         0,                                                                                                            \
+         OPT_DURATION,                                                                                                 \
+         OPT(type, member.retry_delay),                                                                                \
+         .arg = "DURATION",                                                                                            \
+         .help = "wait between tries",                                                                                 \
+         .def = "1s, longer each time"},                                                                               \
+    {                                                                                                                  \
+        "stall-timeout", 0, OPT_DURATION, OPT(type, member.stall),                                                     \
+            .arg = "DURATION", .help = "give a transfer up that stays below 1 kB/s for so long", .def = "30s"          \
+    }
+
+/* Fills in what holds when nothing is given. */
+void registry_flags_defaults(struct registry_flags *f);
+/* -EINVAL with text. The strings stay the flags'. */
+int registry_flags_options(const struct registry_flags *f, struct registry_options *ret);
+
+#endif
