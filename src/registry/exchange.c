@@ -187,8 +187,7 @@ int exchange_pause(const struct endpoint *e, const struct exchange *x, unsigned 
 /* One round over those that are not done, at most max of them. */
 static int run_round(struct endpoint *e, struct exchange *const *all, size_t n, size_t max)
 {
-    struct http **batch = xcalloc(n, sizeof(struct http *));
-    auto_free struct http **owned = batch;
+    auto_free struct http **batch = xcalloc(n, sizeof(struct http *));
     size_t sent = 0;
     int first = 0, r = 0;
     for (size_t i = 0; i < n && sent < max && r == 0; i++) {
