@@ -4,6 +4,7 @@
 
 #include "whelk/transport.h"
 
+extern const struct transport_kind transport_docker;
 extern const struct transport_kind transport_oci, transport_oci_archive, transport_docker_archive, transport_dir;
 
 /* The next bytes of a blob, from its pipe or its window: the count, 0 at the end, negative with text. */
