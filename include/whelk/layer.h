@@ -30,7 +30,22 @@ struct layer_limits {
     uint64_t max_entries; /* 10 million */
 };
 
-/* Reads an archive (plain or gzip, told by its first bytes) from in, unpacks it in confined workers and makes it
+/* A layer as it comes from elsewhere, and what is known of it. */
+struct layer_blob {
+    int fd;
+    bool window; /* only len bytes of the file from offset on, by pread; else all to the end */
+    uint64_t offset, len;
+    const char *digest; /* hex, of the bytes as they come, or NULL */
+    int64_t size;       /* of them, or -1 */
+    const char *diffid; /* hex, or NULL */
+};
+
+/* Unpacks it in confined workers, whatever its compression, holds it against digest, size and diffid, and makes it
+ * layers/<diffid>. As layer_import. Several side by side: each in a forked worker. */
+int layer_import_blob(struct stage *st, const struct layer_blob *blob, const struct layer_limits *limits,
+                      char **ret_key);
+
+/* Reads an archive (its compression told by its first bytes) from in, unpacks it in confined workers and makes it
  * layers/<diffid>. expect_diffid (hex) may be NULL. *ret_key: caller frees. Nothing is left behind on failure. The
  * caller stays outside the store's user namespace. */
 int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits,
@@ -41,6 +56,8 @@ int layer_import(struct stage *st, int in, const char *expect_diffid, const stru
  * each, bottom-up, with the keys that it gave before. *ret_key: caller frees. The caller stays outside the store's user
  * namespace. */
 int layer_settle(struct stage *st, char *const *below, const char *diffid, char **ret_key);
+/* The key that a settled copy has or would have. Caller frees. */
+char *layer_settled_key(char *const *below, const char *diffid);
 
 /* Makes the tree tmp/<stage>/<name>/diff a layer by rename: walks it once in strcmp order of full paths, hashes the tar
  * that it stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker).
@@ -63,6 +80,9 @@ int layer_pack(struct stage *st, const char *name, const struct pack_options *op
 /* Writes the layer's original tar to out from its recipe, hashes it on the way; -EBADMSG if it is not the diffid
  * (before the last byte leaves). Runs inside the store's user namespace. out -1: only checks. */
 int layer_send(const struct store *s, const char *key, int out);
+
+/* The length of that tar, from the recipe alone. Anywhere. */
+int layer_tar_size(const struct store *s, const char *key, int64_t *ret);
 
 /* A new tmp/<stage>/<name>/{upper,work} whose root directory has the metadata that the stack (top first) wants (STORE,
  * layers 2). Inside the store's user namespace or, where only 0:0 0755 is wanted, anywhere. */

@@ -66,6 +66,7 @@ int manifest_pick(const struct manifest *index, const struct platform *want, con
 /* Is it the media type of a manifest or an index? */
 bool media_is_manifest(const char *media_type);
 bool media_is_index(const char *media_type);
+bool media_is_config(const char *media_type); /* of an image */
 /* The compression that a layer's media type says; -EINVAL with text for what is not a layer. */
 int media_layer_codec(const char *media_type, enum codec *ret);
 /* And the other way; docker has no type for zstd. Static; NULL if there is none. */

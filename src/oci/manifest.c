@@ -85,6 +85,11 @@ bool media_is_index(const char *media_type)
     return kind >= 0 && kinds[kind].index;
 }
 
+bool media_is_config(const char *media_type)
+{
+    return str_eq(media_type, MEDIA_OCI_CONFIG) || str_eq(media_type, MEDIA_DOCKER_CONFIG);
+}
+
 int media_layer_codec(const char *media_type, enum codec *ret)
 {
     for (size_t i = 0; i < ARRAY_LEN(layer_types); i++)

@@ -12,6 +12,7 @@
 #include "whelk/ctr.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/hint.h"
 #include "whelk/id.h"
 #include "whelk/image.h"
 #include "whelk/layer.h"
@@ -206,12 +207,30 @@ static int collect_layers(const struct store *s, const struct marks *m, struct g
     return 0;
 }
 
+/* ---- indexes ---- */
+
+/* They live by the names that refer to them. Under the exclusive lock none is on its way to its name. */
+static int collect_indexes(const struct store *s)
+{
+    auto_strv char **files = NULL, **used = NULL;
+    int r = dir_names(s->fd, "indexes", &files);
+    if (r < 0 || !files)
+        return r == -ENOENT ? 0 : r;
+    r = names_indexes(s, &used);
+    strv_foreach (file, files) {
+        auto_free char *path = xasprintf("indexes/%s", file);
+        if (r == 0 && !strv_has(used, file))
+            unlinkat(s->fd, path, 0);
+    }
+    return r;
+}
+
 /* ---- temporary files of killed writers ---- */
 
 /* Records are replaced by way of ".tmp-*" files beside them; one that is an hour old has no writer any more. */
 static void sweep_temps(const struct store *s)
 {
-    static const char *const dirs[] = {".", "names", "networks", "cache", "cache/steps"};
+    static const char *const dirs[] = {".", "names", "indexes", "networks", "cache", "cache/steps", "cache/blobs"};
     time_t limit = time(NULL) - TEMP_MAX_AGE;
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         auto_close int fd = dir_open(s->fd, dirs[i]);
@@ -239,7 +258,13 @@ static int mark_and_move(const struct store *s, struct gc_result *result)
     sweep_stale(s);
     sweep_temps(s);
     r = mark_all(s, &m);
-    return r < 0 ? r : collect_layers(s, &m, result);
+    if (r == 0)
+        r = collect_layers(s, &m, result);
+    if (r == 0)
+        r = collect_indexes(s);
+    if (r == 0)
+        blob_hints_sweep(s);
+    return r;
 }
 
 int gc_run(struct store *s, struct gc_result *ret)

@@ -1,5 +1,5 @@
-/* Images: images/<config digest>/{image.json, config}. Built in staging, made durable with everything that it refers
- * to, and published by one rename (STORE, durability 4). */
+/* Images: images/<config digest>/{image.json, config, manifests/<hex>}. Built in staging, made durable with everything
+ * that it refers to, and published by one rename (STORE, durability 4). */
 #include "store-private.h"
 
 #include "whelk/digest.h"
@@ -8,12 +8,12 @@
 #include "whelk/id.h"
 #include "whelk/image.h"
 #include "whelk/layer.h"
-#include "whelk/ref.h"
+#include "whelk/manifest.h"
 #include "whelk/units.h"
 
 #include <fcntl.h>
 
-enum { CONFIG_MAX = 4 << 20, DIR_MODE = 0700, FILE_MODE = 0600, PATIENCE_MS = 5000 };
+enum { DIR_MODE = 0700, FILE_MODE = 0600, PATIENCE_MS = 5000 };
 
 static const struct rec_field image_fields[] = {
     REC_FIELD(struct image, STR, id, "id"),          REC_FIELD(struct image, STRV, layers, "layers"),
@@ -60,6 +60,71 @@ int image_load_config(const struct store *s, const char *id, struct image_config
 int image_list(const struct store *s, char ***ret_ids)
 {
     return ids_with_prefix(s, "images", "", ret_ids);
+}
+
+/* ---- manifests ---- */
+
+int manifest_file_read(const struct store *s, const char *path, const char *digest, char **ret, size_t *ret_len)
+{
+    auto_free char *bytes = NULL;
+    char hex[DIGEST_BUF];
+    size_t len;
+    int r = file_read(s->fd, path, MANIFEST_MAX, &bytes, &len);
+    if (r < 0)
+        return r;
+    digest_bytes(bytes, len, hex);
+    if (!str_eq(hex, digest_hex(digest)))
+        return err_set(-EBADMSG, "%s/%s is damaged: its digest is sha256:%s", s->path, path, hex);
+    *ret = take_ptr(&bytes);
+    *ret_len = len;
+    return 0;
+}
+
+int image_read_manifest(const struct store *s, const char *id, const char *digest, char **ret, size_t *ret_len)
+{
+    auto_free char *path = xasprintf("images/%s/manifests/%s", id, digest_hex(digest));
+    return manifest_file_read(s, path, digest, ret, ret_len);
+}
+
+int image_add_manifest(const struct store *s, const char *id, const char *bytes, size_t len)
+{
+    char hex[DIGEST_BUF];
+    digest_bytes(bytes, len, hex);
+    auto_free char *dir = xasprintf("images/%s/manifests", id), *path = xasprintf("%s/%s", dir, hex);
+    if (faccessat(s->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    int r = dir_make(s->fd, dir, DIR_MODE);
+    if (r == 0)
+        r = file_publish(s->fd, path, bytes, len, FILE_MODE, true);
+    return r < 0 ? err_set(r, "cannot write %s/%s: %s", s->path, path, strerror(-r)) : 0;
+}
+
+int image_manifests(const struct store *s, const char *id, char ***ret)
+{
+    auto_free char *dir = xasprintf("images/%s/manifests", id);
+    auto_strv char **names = NULL, **digests = NULL;
+    int r = dir_names(s->fd, dir, &names);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    strv_foreach (name, names)
+        if (str_is_hex(name, DIGEST_HEX))
+            strv_addf(&digests, "sha256:%s", name);
+    *ret = take_ptr(&digests);
+    return 0;
+}
+
+int image_by_manifest(const struct store *s, const char *digest, char **ret_id)
+{
+    auto_strv char **ids = NULL;
+    int r = image_list(s, &ids);
+    strv_foreach (id, ids) {
+        auto_free char *path = xasprintf("images/%s/manifests/%s", id, digest_hex(digest));
+        if (faccessat(s->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            *ret_id = xstrdup(id);
+            return 0;
+        }
+    }
+    return r < 0 ? r : -ENOENT;
 }
 
 /* ---- publishing ---- */
@@ -222,22 +287,6 @@ int image_remove(const struct store *s, const char *id)
 
 /* ---- what a user typed ---- */
 
-/* The names that a typed reference may mean, in the order of CV-73. */
-static int find_by_name(const struct store *s, const struct ref *ref, char **ret_id, char **ret_reference)
-{
-    static const char *const domains[] = {"localhost", "docker.io"};
-    size_t n = ref->domain ? 1 : ARRAY_LEN(domains);
-    for (size_t i = 0; i < n; i++) {
-        auto_free char *full = ref_full(ref, domains[i]);
-        int r = name_get(s, full, ret_id);
-        if (r == 0 && ret_reference)
-            *ret_reference = take_ptr(&full);
-        if (r != -ENOENT)
-            return r;
-    }
-    return -ENOENT;
-}
-
 static int find_by_prefix(const struct store *s, const char *prefix, char **ret_id)
 {
     auto_strv char **ids = NULL;
@@ -262,19 +311,27 @@ static int find_typed(const struct store *s, const char *typed, char **ret_id, c
         return find_by_prefix(s, hex, ret_id);
     if (str_is_hex(typed, ID_LEN))
         return find_by_prefix(s, typed, ret_id);
-    auto_with(ref_done) struct ref ref = {0};
-    int r = ref_parse(typed, &ref);
-    if (r == 0)
-        r = find_by_name(s, &ref, ret_id, ret_reference);
+    struct image_name n = {0};
+    int r = name_find(s, typed, false, &n);
+    if (r == 0) {
+        *ret_id = take_ptr(&n.image);
+        *ret_reference = take_ptr(&n.reference);
+    }
+    image_name_done(&n);
     return r == -ENOENT && id_prefix_like(typed) ? find_by_prefix(s, typed, ret_id) : r;
 }
 
 int image_find(const struct store *s, const char *typed, char **ret_id, char **ret_reference)
 {
     auto_free char *id = NULL, *reference = NULL;
+    struct image_name list = {0};
     int r = find_typed(s, typed, &id, &reference);
     if (r == -ENOENT) {
         auto_free char *shown = str_printable(typed);
+        bool is_list = name_find(s, typed, true, &list) == 0;
+        image_name_done(&list);
+        if (is_list)
+            return err_set(-EINVAL, "%s is a list of manifests and no image (whelk manifest inspect shows it)", shown);
         return err_set(r, "no such image: %s (whelk images lists what is here; whelk import and whelk build make more)",
                        shown);
     }

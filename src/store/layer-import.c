@@ -2,17 +2,18 @@
  *
  *     in --> PARENT --> [INFLATE] --> PARENT --> APPLY
  *
- * The parent has the archive's source and does the hashing; it never parses a byte of the archive. INFLATE has two
+ * The parent has the archive's source and does the hashing, of the bytes as they come and of the plain ones; it never
+ * parses a byte of the archive. INFLATE has two
  * pipes and nothing else. APPLY has one pipe and one directory. Neither names an object: the key is the parent's own
  * hash. What APPLY says about the tree is read as a record of bounded size, and the directory is looked at after APPLY
  * has ended. All pipes are served by one poll loop of two flows, each with one buffer. Runs in: the caller's process
  * outside the store's user namespace (PARENT), INFLATE, APPLY (layer-apply.c). */
 #include "layer-private.h"
+#include "whelk/codec.h"
 #include "whelk/confine.h"
 #include "whelk/digest.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
-#include "whelk/gzip.h"
 #include "whelk/id.h"
 #include "whelk/proc.h"
 
@@ -38,9 +39,12 @@ struct flow {
     bool own_from; /* else it is the caller's: never closed, and read only when poll says so */
     char *data;
     size_t pos, len;
+    bool window; /* from is read by offset, left bytes of it */
+    uint64_t offset, left;
     struct digest *digest; /* or NULL: neither hashed nor counted */
     uint64_t count, max;
-    bool broken; /* the reader went away before the end */
+    const char *what; /* that has the limit max, for the text */
+    bool broken;      /* the reader went away before the end */
 };
 
 static void flow_close(struct flow *f)
@@ -61,10 +65,7 @@ static void flow_done(struct flow *f)
 static int flow_count(struct flow *f)
 {
     if (f->len > f->max - f->count)
-        return err_set(
-            -EFBIG,
-            "the archive is larger than %llu bytes when unpacked, which is more than the limit or the free space",
-            (unsigned long long)f->max);
+        return err_set(-EFBIG, "the archive is larger than %llu bytes%s", (unsigned long long)f->max, f->what);
     f->count += f->len;
     digest_add(f->digest, f->data, f->len);
     return 0;
@@ -72,9 +73,12 @@ static int flow_count(struct flow *f)
 
 static int flow_fill(struct flow *f)
 {
-    ssize_t n = read(f->from, f->data, FLOW_SIZE);
+    size_t room = f->window ? MIN(f->left, (uint64_t)FLOW_SIZE) : FLOW_SIZE;
+    ssize_t n = f->window ? pread(f->from, f->data, room, (off_t)f->offset) : read(f->from, f->data, room);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : err_sys("cannot read the archive");
+    f->offset += (uint64_t)n;
+    f->left -= f->window ? (uint64_t)n : 0;
     if (n == 0)
         flow_close(f);
     f->pos = 0;
@@ -139,10 +143,12 @@ struct import {
     struct worker apply, inflate; /* pid 0: none */
     int apply_err, inflate_err;   /* own ends for their results */
     struct flow flows[2];         /* in -> INFLATE (not for a plain archive); plain -> APPLY */
-    bool gzip;
+    const struct layer_blob *blob;
+    enum codec codec;
 };
 
 struct inflate_job {
+    enum codec codec;
     int in, out, err;
     uint64_t max;
 };
@@ -153,7 +159,7 @@ static int inflate_run(void *arg)
     const int keep[] = {job->in, job->out, job->err};
     fd_close_except(keep, ARRAY_LEN(keep)); /* the error pipe of worker_start goes too: results come over our own */
     int r = confine_filter();
-    worker_finish(job->err, r < 0 ? r : gzip_inflate_fd(job->in, job->out, job->max));
+    worker_finish(job->err, r < 0 ? r : codec_inflate_fd(job->codec, job->in, job->out, job->max));
 }
 
 static int apply_run(void *arg)
@@ -191,14 +197,14 @@ static int worker_with_result(struct import *im, int (*fn)(void *), void *arg, b
     return r;
 }
 
-static int start_inflate(struct import *im, int in)
+static int start_inflate(struct import *im)
 {
-    struct inflate_job job = {.max = im->limits.max_bytes};
-    gzip_prepare();
-    im->flows[0].from = in;
+    struct inflate_job job = {.codec = im->codec, .max = im->limits.max_bytes};
     auto_close int worker_in = -1, worker_out = -1;
     im->flows[1].own_from = true;
-    int r = pipe_make(false, &im->flows[0].to, &worker_in);
+    int r = codec_prepare(im->codec);
+    if (r == 0)
+        r = pipe_make(false, &im->flows[0].to, &worker_in);
     if (r == 0)
         r = pipe_make(true, &im->flows[1].from, &worker_out);
     if (r < 0)
@@ -343,24 +349,54 @@ static int facts_read(struct import *im, struct layer *ret)
 
 /* ---- the order of things ---- */
 
-/* Reads the first bytes, which tell what the archive is, into the flow that begins with them. */
-static int import_open(struct import *im, int in)
+static const char when_unpacked[] = " when unpacked, which is more than the limit or the free space";
+static const char than_said[] = ", more than its manifest says";
+
+/* What tells formats apart: the first bytes, behind which a window starts again. */
+static int read_first(struct flow *f, char *data, size_t len)
 {
-    auto_free char *first = xmalloc(FLOW_SIZE);
-    ssize_t n = fd_read_full(in, first, FIRST_SIZE);
+    ssize_t n = f->window ? pread(f->from, data, MIN(f->left, (uint64_t)len), (off_t)f->offset)
+                          : fd_read_full(f->from, data, len);
     if (n < 0)
-        return err_set(n, "cannot read the archive: %s", strerror(-n));
-    if (n == 0)
-        return err_set(-EBADMSG, "the archive is empty");
-    im->gzip = gzip_magic(first, n);
-    struct flow *f = &im->flows[im->gzip ? 0 : 1];
-    for (int i = 0; i < 2; i++)
-        im->flows[i].data = i == !im->gzip ? take_ptr(&first) : xmalloc(FLOW_SIZE);
-    im->flows[1].digest = digest_new(true);
-    im->flows[1].max = im->limits.max_bytes;
-    f->from = in;
-    f->len = n;
-    return im->gzip ? 0 : flow_count(f);
+        return err_set(f->window ? -errno : (int)n, "cannot read the archive: %s",
+                       strerror(f->window ? errno : (int)-n));
+    f->offset += (uint64_t)n;
+    f->left -= f->window ? (uint64_t)n : 0;
+    f->len = (size_t)n;
+    return n == 0 ? err_set(-EBADMSG, "the archive is empty") : 0;
+}
+
+/* Reads the first bytes into the flow that begins with them. */
+static int import_open(struct import *im)
+{
+    const struct layer_blob *b = im->blob;
+    auto_free char *first = xmalloc(FLOW_SIZE);
+    struct flow in = {.from = b->fd,
+                      .to = -1,
+                      .window = b->window,
+                      .offset = b->offset,
+                      .left = b->len,
+                      .max = UINT64_MAX,
+                      .what = ""};
+    int r = read_first(&in, first, FIRST_SIZE);
+    if (r < 0)
+        return r;
+    im->codec = codec_detect(first, in.len);
+    bool plain = im->codec == CODEC_NONE;
+    in.data = take_ptr(&first);
+    if (!plain) {
+        in.digest = b->digest ? digest_new(true) : NULL;
+        in.max = b->size >= 0 ? (uint64_t)b->size : UINT64_MAX;
+        in.what = than_said;
+        im->flows[0] = in;
+    }
+    struct flow *out = &im->flows[1];
+    *out = plain ? in : (struct flow){.from = -1, .to = -1, .data = xmalloc(FLOW_SIZE)};
+    out->digest = digest_new(true);
+    out->max = im->limits.max_bytes;
+    out->what = when_unpacked;
+    struct flow *start = &im->flows[plain ? 1 : 0];
+    return start->digest ? flow_count(start) : 0;
 }
 
 static void limits_fill(struct import *im, const struct layer_limits *limits)
@@ -378,18 +414,18 @@ static int import_pump(struct import *im)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigaction(SIGPIPE, &ignore, &before);
-    int r = im->gzip ? flows_run(im->flows, 2) : flows_run(&im->flows[1], 1);
+    int r = im->codec ? flows_run(im->flows, 2) : flows_run(&im->flows[1], 1);
     sigaction(SIGPIPE, &before, NULL);
     return r;
 }
 
-static int import_unpack(struct import *im, int in)
+static int import_unpack(struct import *im)
 {
-    int r = import_open(im, in);
+    int r = import_open(im);
     if (r == 0)
         r = import_dir(im);
-    if (r == 0 && im->gzip)
-        r = start_inflate(im, in);
+    if (r == 0 && im->codec)
+        r = start_inflate(im);
     if (r == 0)
         r = start_apply(im);
     if (r == 0)
@@ -397,14 +433,38 @@ static int import_unpack(struct import *im, int in)
     return finish_workers(im, r);
 }
 
-static int import_publish(struct import *im, const char *expect, char **ret_key)
+/* The bytes as they came, against what the manifest says of them. plain: the digest of the plain ones. */
+static int check_blob(struct import *im, const char *plain)
+{
+    const struct layer_blob *b = im->blob;
+    const struct flow *in = &im->flows[im->codec ? 0 : 1];
+    char hex[DIGEST_BUF];
+    if (!b->digest)
+        return 0;
+    if (im->codec)
+        digest_finish(in->digest, hex);
+    else
+        snprintf(hex, sizeof(hex), "%s", plain);
+    if (!str_eq(hex, b->digest))
+        return err_set(-EBADMSG, "the blob's digest is sha256:%s, but sha256:%s is expected", hex, b->digest);
+    if (b->size >= 0 && in->count != (uint64_t)b->size)
+        return err_set(-EBADMSG, "the blob has %llu bytes, but %lld are expected", (unsigned long long)in->count,
+                       (long long)b->size);
+    return 0;
+}
+
+static int import_publish(struct import *im, char **ret_key)
 {
     auto_with(layer_done) struct layer l = {0};
+    const char *expect = im->blob->diffid;
     char hex[DIGEST_BUF];
     digest_finish(im->flows[1].digest, hex);
+    int r = check_blob(im, hex);
+    if (r < 0)
+        return r;
     if (expect && !str_eq(expect, hex))
         return err_set(-EBADMSG, "the layer's digest is sha256:%s, but sha256:%s is expected", hex, expect);
-    int r = import_check(im);
+    r = import_check(im);
     if (r == 0)
         r = facts_read(im, &l);
     if (r < 0)
@@ -442,10 +502,12 @@ static void import_clean(struct import *im)
     err_unpack(error, len);
 }
 
-int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits, char **ret_key)
+int layer_import_blob(struct stage *st, const struct layer_blob *blob, const struct layer_limits *limits,
+                      char **ret_key)
 {
     auto_with(import_done) struct import im = {
         .st = st,
+        .blob = blob,
         .dir = -1,
         .apply_err = -1,
         .inflate_err = -1,
@@ -455,9 +517,14 @@ int layer_import(struct stage *st, int in, const char *expect_diffid, const stru
     if (im.job.facts < 0)
         return err_sys("cannot make a file for the facts of a layer");
     limits_fill(&im, limits);
-    int r = import_unpack(&im, in);
+    int r = import_unpack(&im);
     if (r == 0)
-        r = import_publish(&im, expect_diffid, ret_key);
+        r = import_publish(&im, ret_key);
     import_clean(&im);
     return r;
+}
+
+int layer_import(struct stage *st, int in, const char *expect_diffid, const struct layer_limits *limits, char **ret_key)
+{
+    return layer_import_blob(st, &(struct layer_blob){.fd = in, .size = -1, .diffid = expect_diffid}, limits, ret_key);
 }

@@ -212,21 +212,21 @@ static int settle_run(void *arg)
 
 /* ---- the whole ---- */
 
-/* <diffid>-<16 hex of the chain id of what is below>. Caller frees. */
-static char *settled_key(const struct settle *t)
+/* <diffid>-<16 hex of the chain id of what is below>. */
+char *layer_settled_key(char *const *below, const char *diffid)
 {
     auto_strv char **diffids = NULL;
     char chain[65];
-    strv_foreach (key, t->below)
+    strv_foreach (key, below)
         strv_add_take(&diffids, xstrndup(key, ID_LEN));
     layer_chain_id(diffids, chain);
-    return xasprintf("%s-%.16s", t->layer->diffid, chain);
+    return xasprintf("%s-%.16s", diffid, chain);
 }
 
 static int settle_layer(struct settle *t, char **ret_key)
 {
     char id[ID_LEN + 1];
-    auto_free char *key = settled_key(t);
+    auto_free char *key = layer_settled_key(t->below, t->layer->diffid);
     if (layer_exists(t->st->store, key) && layer_trusted(t->st->store, key)) {
         *ret_key = take_ptr(&key);
         return 0;

@@ -210,6 +210,34 @@ static int send_items(struct send *s, struct recipe_reader *recipe)
     return n;
 }
 
+static int sum_lengths(struct recipe_reader *recipe, int64_t *ret)
+{
+    struct recipe_item item;
+    uint64_t sum = 0;
+    int n;
+    while ((n = recipe_next(recipe, &item)) > 0) {
+        if (item.len > INT64_MAX - sum)
+            return err_set(-EBADMSG, "the recipe of the layer is damaged: its lengths are too large");
+        sum += item.len;
+    }
+    *ret = (int64_t)sum;
+    return n;
+}
+
+int layer_tar_size(const struct store *s, const char *key, int64_t *ret)
+{
+    auto_free char *path = layer_path(key, "recipe");
+    auto_close int fd = openat(s->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct recipe_reader *recipe = NULL;
+    if (fd < 0)
+        return err_sys("cannot open the recipe of layer %.12s", key);
+    int r = recipe_reader_new(fd, &recipe);
+    if (r == 0)
+        r = sum_lengths(recipe, ret);
+    recipe_reader_free(recipe);
+    return r < 0 ? err_wrap(r, "layer %.12s", key) : 0;
+}
+
 static int send_recipe(struct send *s)
 {
     auto_close int fd = openat(s->layer, "recipe", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

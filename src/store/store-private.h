@@ -36,6 +36,12 @@ void sweep_stale(const struct store *s);
 /* ctr.c: removes container-names entries whose container is neither published nor a draft. */
 void ctr_names_sweep(const struct store *s);
 
+extern const struct rec_type name_rec;
+/* The hex digests of the indexes that names refer to. Caller frees. */
+int names_indexes(const struct store *s, char ***ret_hex);
+/* A stored manifest or index, held against its digest ("sha256:<hex>"); -ENOENT without text. Caller frees. */
+int manifest_file_read(const struct store *s, const char *path, const char *digest, char **ret, size_t *ret_len);
+
 /* Does dir/name exist? */
 bool store_has(const struct store *s, const char *dir, const char *name);
 /* "id, id, id" for an error text about a prefix; at most ten. Caller frees. */
