@@ -106,6 +106,8 @@ struct dest;
 struct dest_ops {
     /* 1: the blob is there, or could be taken over from one of the repositories (may be NULL) that have it; 0: no. */
     int (*has_blob)(struct dest *d, const struct descriptor *blob, char *const *repositories);
+    /* 1: just this manifest is there, and so are its blobs; 0: no, or nobody knows. NULL: nobody knows. */
+    int (*has_manifest)(struct dest *d, const struct manifest_blob *m);
     /* Takes all of in. known: digest and size that it must have, or NULL. What it has is in ret_digest and *ret_size.
      * Other bytes than the known ones are -EBADMSG, and nothing of them is kept. Where the destination is not
      * sequential, several are put side by side, each in a forked worker of its own (so what a worker learns is lost).

@@ -131,7 +131,13 @@ static void dir_dest_free(struct dest *d)
     free(x);
 }
 
-static const struct dest_ops dest_ops = {dir_has_blob, dir_put_blob, dir_put_manifest, dir_commit, dir_dest_free};
+static const struct dest_ops dest_ops = {
+    .has_blob = dir_has_blob,
+    .put_blob = dir_put_blob,
+    .put_manifest = dir_put_manifest,
+    .commit = dir_commit,
+    .free = dir_dest_free,
+};
 
 static int dir_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {

@@ -353,11 +353,6 @@ struct docker_dest {
     json_t *list;
 };
 
-static bool is_config(const struct descriptor *d)
-{
-    return str_eq(d->media_type, MEDIA_OCI_CONFIG) || str_eq(d->media_type, MEDIA_DOCKER_CONFIG);
-}
-
 static int docker_has_blob(struct dest *d, const struct descriptor *blob, char *const *repositories)
 {
     return strv_has(((struct docker_dest *)d)->written, blob->digest);
@@ -367,7 +362,8 @@ static int docker_put_blob(struct dest *d, struct blob *in, const struct descrip
                            char ret_digest[DIGEST_TEXT], int64_t *ret_size)
 {
     struct docker_dest *x = (struct docker_dest *)d;
-    auto_free char *path = xasprintf("%s.%s", digest_hex(known->digest), is_config(known) ? "json" : "tar");
+    auto_free char *path =
+        xasprintf("%s.%s", digest_hex(known->digest), media_is_config(known->media_type) ? "json" : "tar");
     int r = archive_blob(&x->out, path, in, known);
     if (r < 0)
         return r;
@@ -431,8 +427,13 @@ static void docker_dest_free(struct dest *d)
     free(x);
 }
 
-static const struct dest_ops dest_ops = {docker_has_blob, docker_put_blob, docker_put_manifest, docker_commit,
-                                         docker_dest_free};
+static const struct dest_ops dest_ops = {
+    .has_blob = docker_has_blob,
+    .put_blob = docker_put_blob,
+    .put_manifest = docker_put_manifest,
+    .commit = docker_commit,
+    .free = docker_dest_free,
+};
 
 static int docker_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {

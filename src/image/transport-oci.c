@@ -141,7 +141,13 @@ static void oci_free(struct dest *d)
     free(x);
 }
 
-static const struct dest_ops dir_ops = {dir_has_blob, dir_put_blob, dir_put_manifest, dir_commit, oci_free};
+static const struct dest_ops dir_ops = {
+    .has_blob = dir_has_blob,
+    .put_blob = dir_put_blob,
+    .put_manifest = dir_put_manifest,
+    .commit = dir_commit,
+    .free = oci_free,
+};
 
 static int layout_make(int dir)
 {
@@ -222,8 +228,13 @@ static int archive_commit(struct dest *d)
     return r < 0 ? r : output_commit(&x->out);
 }
 
-static const struct dest_ops archive_ops = {archive_has_blob, archive_put_blob, archive_put_manifest, archive_commit,
-                                            oci_free};
+static const struct dest_ops archive_ops = {
+    .has_blob = archive_has_blob,
+    .put_blob = archive_put_blob,
+    .put_manifest = archive_put_manifest,
+    .commit = archive_commit,
+    .free = oci_free,
+};
 
 static int oci_archive_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {

@@ -1,4 +1,4 @@
-/* Hints: cache/blobs/<diffid>. Replaced by rename without a lock: of two writers one's news is lost, which costs a
+/* Hints: cache/hints/<diffid>. Replaced by rename without a lock: of two writers one's news is lost, which costs a
  * question more, another time. */
 #include "whelk/hint.h"
 
@@ -34,7 +34,7 @@ static const struct rec_type hints_rec = {"blob hints", 1, sizeof(struct hints),
 
 static char *hints_path(const char *diffid)
 {
-    return xasprintf("cache/blobs/%s", diffid);
+    return xasprintf("cache/hints/%s", diffid);
 }
 
 static bool is_whole(const struct rec_list *hints)
@@ -60,7 +60,7 @@ static void save(const struct store *s, const char *diffid, const struct hints *
     auto_free char *path = hints_path(diffid);
     if (h->blobs.n == 0)
         unlinkat(s->fd, path, 0);
-    else if (dir_make(s->fd, "cache/blobs", 0700) == 0)
+    else if (dir_make(s->fd, "cache/hints", 0700) == 0)
         rec_save(&hints_rec, s->fd, path, h, false);
 }
 
@@ -151,7 +151,7 @@ static bool has_layer(char *const *layers, const char *diffid)
 void blob_hints_sweep(const struct store *s)
 {
     auto_strv char **names = NULL, **layers = NULL;
-    if (dir_names(s->fd, "cache/blobs", &names) < 0 || dir_names(s->fd, "layers", &layers) < 0)
+    if (dir_names(s->fd, "cache/hints", &names) < 0 || dir_names(s->fd, "layers", &layers) < 0)
         return;
     strv_foreach (name, names) {
         auto_free char *path = hints_path(name);

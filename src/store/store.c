@@ -23,7 +23,7 @@ enum { STORE_VERSION = 1, DIR_MODE = 0700 };
 static const char gc_lock[] = "gc.lock";
 static const char *const store_dirs[] = {
     "layers",  "images",   "indexes", "names",       "containers",  "container-names",
-    "volumes", "networks", "cache",   "cache/steps", "cache/blobs", "tmp",
+    "volumes", "networks", "cache",   "cache/steps", "cache/hints", "tmp",
 };
 
 /* ---- where it is ---- */

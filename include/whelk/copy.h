@@ -1,0 +1,27 @@
+/* From a source to a destination, without the store in between: push, save, image copy. What need not change stays byte
+ * for byte; what is there already is not sent. */
+#ifndef WHELK_COPY_H
+#define WHELK_COPY_H
+
+#include "whelk/transport.h"
+
+enum copy_format { FORMAT_KEEP, FORMAT_OCI, FORMAT_DOCKER };
+
+struct copy_options {
+    const struct platform *platform; /* of an index; NULL: this machine's */
+    bool all;                        /* an index with all that it lists */
+    enum copy_format format;
+    bool recompress;  /* all layers by codec; else only where the destination or the format wants it */
+    enum codec codec; /* for layers that are to be compressed */
+    int level;        /* 0: the usual one */
+    unsigned jobs;    /* blobs at a time; 0: the usual number */
+    const char *name; /* at the destination; NULL: as it was opened; "": none */
+    void (*blob)(void *arg, const struct descriptor *d, bool there); /* is sent now, or is there already; may be NULL */
+    void *arg;
+};
+
+/* digest as for image_receive. ret_digest: of what was put under the name. The caller commits the destination. */
+int image_copy(struct source *src, const char *digest, struct dest *dst, const struct copy_options *o,
+               char ret_digest[DIGEST_TEXT]);
+
+#endif
