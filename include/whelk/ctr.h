@@ -24,6 +24,15 @@ struct ctr_mount {
 };
 extern const struct rec_type ctr_mount_rec;
 
+/* One secret of a container, by name: its bytes are read at each start. */
+struct ctr_secret {
+    char *name;
+    char *variable; /* NULL: it is a file */
+    char *target;   /* absolute */
+    int64_t uid, gid, mode;
+};
+extern const struct rec_type ctr_secret_rec;
+
 /* What a container is: decided once by run/spec.c (or a build step), never changed by running it. */
 struct ctr {
     struct rec_head head;
@@ -50,6 +59,7 @@ struct ctr {
     char *stop_signal;                   /* "SIGTERM" */
     int64_t stop_timeout;                /* seconds, -1 for ever */
     struct rec_list mounts;              /* struct ctr_mount */
+    struct rec_list secrets;             /* struct ctr_secret */
     char *restart;                       /* "no", "always", "on-failure", "unless-stopped" */
     int64_t restart_max;                 /* tries of on-failure; 0: no limit */
     char **health_cmd;                   /* "CMD-SHELL" text, or "CMD" words; NULL: none */

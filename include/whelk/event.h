@@ -21,6 +21,13 @@ void event_done(struct event *e);
 
 /* Fills in the time. Strings stay the caller's. */
 void event_write(const struct store *s, const struct event *e);
+/* What happened to a container: with its labels and, if there are any, further facts. The second loads the record, before
+ * or after; without one the id has to do. */
+struct ctr;
+void event_container(const struct store *s, const struct ctr *c, const char *action, char *const *facts);
+void event_container_id(const struct store *s, const char *id, const char *action, char *const *facts);
+/* What happened to an object that has nothing but an id and a name. */
+void event_object(const struct store *s, const char *type, const char *action, const char *id, const char *name);
 /* Calls fn for each event from since to until (ns; 0: from the beginning, to now), oldest first; with follow it goes on
  * with those to come, until the time `until` or until fn returns non-zero, which is returned. Damaged lines are left
  * out. */

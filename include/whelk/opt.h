@@ -18,6 +18,7 @@ enum complete {
     COMPLETE_ANY, /* container or image */
     COMPLETE_VOLUME,
     COMPLETE_NETWORK,
+    COMPLETE_SECRET,
     COMPLETE_SIGNAL,
     COMPLETE_CAPABILITY,
     COMPLETE_COMMAND, /* names of whelk's commands */

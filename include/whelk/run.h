@@ -40,7 +40,7 @@ struct run_options {
     } limits;
     char *image_volume;
     char **env, **env_files, **volumes, **cap_add, **cap_drop, **security_opts, **labels, **tmpfs;
-    char **mounts, **volumes_from;
+    char **mounts, **volumes_from, **secrets;
 };
 
 /* The pure final record out of image, options and words; reads env files, and the records of what --volumes-from and
@@ -84,9 +84,15 @@ int run_pause(const struct store *s, const char *id, bool paused);
 /* Is it frozen? */
 bool run_is_paused(const struct store *s, const char *id);
 
-/* Stop signal, wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in seconds, -1 for ever, -2
- * the container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
-int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced);
+/* Stop signal (sig, 0: the container's own), wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in
+ * seconds, -1 for ever, -2 the container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
+int run_stop(const struct store *s, const char *id, int sig, int64_t timeout, bool *ret_forced);
+/* Changes what a container was made with: limits, restart policy, health check, ulimits and variables of o (those that
+ * are given), and drops the variables named in unset_env. Limits, policy and checks of a running one hold at once, the
+ * rest from its next start. The record changes only if all could be done. */
+int run_update(const struct store *s, const char *id, const struct run_options *o, char *const *unset_env);
+/* Tells its supervisor, if it runs, that its record was changed. */
+void run_reload(const struct store *s, const char *id);
 /* Removes a container. Running: -EBUSY with text, or with force it is stopped first (timeout as in run_stop; 0:
  * killed). */
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout);

@@ -1,16 +1,18 @@
 /* whelk kill: sends a signal to the first process of containers. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/proc.h"
 #include "whelk/run.h"
 
 struct kill_opts {
-    bool all;
+    struct targets targets;
     char *signal;
 };
 
 static const struct opt kill_table[] = {
-    {"all", 'a', OPT_BOOL, OPT(struct kill_opts, all), .help = "all running containers"},
+    TARGETS_ALL(offsetof(struct kill_opts, targets), "all running containers"),
+    TARGETS_CIDFILE(offsetof(struct kill_opts, targets)),
+    TARGETS_LATEST(offsetof(struct kill_opts, targets)),
     {"signal", 's', OPT_STR, OPT(struct kill_opts, signal), .arg = "SIGNAL",
      .help = "a name with or without SIG, or a number", .def = "KILL", .complete = COMPLETE_SIGNAL},
     OPT_END,
@@ -42,7 +44,7 @@ static int run(void *opts, char **args)
         r = cmd_store(&x.store);
     auto_strv char **ids = NULL;
     if (r == 0)
-        r = cmd_targets(x.store, o->all, true, args, &ids);
+        r = targets_find(x.store, &o->targets, true, args, &ids);
     return r < 0 ? r : cmd_each(ids, kill_one, &x);
 }
 

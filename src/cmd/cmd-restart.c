@@ -1,16 +1,24 @@
 /* whelk restart: stops and starts containers. */
-#include "cmd.h"
+#include "targets.h"
 
+#include "whelk/proc.h"
 #include "whelk/run.h"
 
 struct restart_opts {
-    bool all, running;
+    struct targets targets;
+    bool running;
     int64_t time;
+    char *signal;
 };
 
 static const struct opt restart_table[] = {
-    {"all", 'a', OPT_BOOL, OPT(struct restart_opts, all), .help = "all containers"},
+    TARGETS_ALL(offsetof(struct restart_opts, targets), "all containers"),
+    TARGETS_CIDFILE(offsetof(struct restart_opts, targets)),
+    TARGETS_FILTER(offsetof(struct restart_opts, targets), 'f'),
+    TARGETS_LATEST(offsetof(struct restart_opts, targets)),
     {"running", 0, OPT_BOOL, OPT(struct restart_opts, running), .help = "all running containers"},
+    {"signal", 's', OPT_STR, OPT(struct restart_opts, signal), .arg = "SIGNAL", .help = "what it is asked to end with",
+     .def = "the container's --stop-signal, TERM", .complete = COMPLETE_SIGNAL},
     {"timeout|time", 't', OPT_INT, OPT(struct restart_opts, time), .arg = "SECONDS",
      .help = "how long to wait before SIGKILL; -1: for ever", .def = "the container's --stop-timeout, 10"},
     OPT_END,
@@ -19,6 +27,7 @@ static const struct opt restart_table[] = {
 struct context {
     struct store *store;
     const struct restart_opts *opts;
+    int signal; /* 0: the container's own */
 };
 
 static void defaults(void *opts)
@@ -33,7 +42,7 @@ static int restart_one(const char *arg, void *ctx)
     struct ctr c = {0};
     int r = ctr_find(x->store, arg, &id);
     if (r == 0)
-        r = run_stop(x->store, id, x->opts->time, NULL);
+        r = run_stop(x->store, id, x->signal, x->opts->time, NULL);
     if (r == 0)
         r = ctr_load(x->store, id, &c);
     if (r == -ENOENT && err_is_clear())
@@ -50,9 +59,13 @@ static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
     auto_strv char **ids = NULL;
-    int r = cmd_store(&x.store);
+    struct targets targets = x.opts->targets;
+    targets.all = targets.all || (x.opts->running && !targets.filters);
+    int r = x.opts->signal ? signal_parse(x.opts->signal, &x.signal) : 0;
     if (r == 0)
-        r = cmd_targets(x.store, x.opts->all || x.opts->running, x.opts->running, args, &ids);
+        r = cmd_store(&x.store);
+    if (r == 0)
+        r = targets_find(x.store, &targets, x.opts->running, args, &ids);
     return r < 0 ? r : cmd_each_parallel(ids, restart_one, &x);
 }
 

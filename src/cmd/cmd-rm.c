@@ -1,19 +1,23 @@
 /* whelk rm: removes containers. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/run.h"
 #include "whelk/volume.h"
 
 struct rm_opts {
-    bool force, all, ignore, volumes;
+    struct targets targets;
+    bool force, volumes;
     int64_t time;
 };
 
 static const struct opt rm_table[] = {
-    {"all", 'a', OPT_BOOL, OPT(struct rm_opts, all), .help = "all containers"},
+    TARGETS_ALL(offsetof(struct rm_opts, targets), "all containers"),
+    TARGETS_CIDFILE(offsetof(struct rm_opts, targets)),
+    TARGETS_FILTER(offsetof(struct rm_opts, targets), 0),
+    TARGETS_LATEST(offsetof(struct rm_opts, targets)),
     {"force", 'f', OPT_BOOL, OPT(struct rm_opts, force),
      .help = "kill running ones; one that does not exist is no error"},
-    {"ignore", 'i', OPT_BOOL, OPT(struct rm_opts, ignore), .help = "a container that does not exist is no error"},
+    {"ignore", 'i', OPT_BOOL, OPT(struct rm_opts, targets.ignore), .help = "a container that does not exist is no error"},
     {"time", 't', OPT_INT, OPT(struct rm_opts, time), .arg = "SECONDS",
      .help = "with --force: send the stop signal and wait so long before SIGKILL", .def = "0"},
     {"volumes", 'v', OPT_BOOL, OPT(struct rm_opts, volumes),
@@ -59,7 +63,7 @@ static int rm_one(const char *arg, void *ctx)
     int r = ctr_find(x->store, arg, &id);
     if (r == 0)
         r = remove_with_volumes(x, id);
-    if (r == -ENOENT && (x->opts->ignore || x->opts->force))
+    if (r == -ENOENT && (x->opts->targets.ignore || x->opts->force))
         return 0;
     if (r == -ENOENT)
         return err_with_status(r, 1);
@@ -80,7 +84,7 @@ static int run(void *opts, char **args)
     if (x.opts->time < -1)
         return err_set(-EINVAL, "--time %lld: seconds, or -1 to wait for ever", (long long)x.opts->time);
     store_tidy(x.store);
-    r = cmd_targets(x.store, x.opts->all, false, args, &ids);
+    r = targets_find(x.store, &x.opts->targets, false, args, &ids);
     return r < 0 ? r : cmd_each_parallel(ids, rm_one, &x);
 }
 

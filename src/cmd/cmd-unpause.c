@@ -1,14 +1,17 @@
 /* whelk unpause. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/run.h"
 
 struct unpause_opts {
-    bool all;
+    struct targets targets;
 };
 
 static const struct opt unpause_table[] = {
-    {"all", 'a', OPT_BOOL, OPT(struct unpause_opts, all), .help = "all running containers"},
+    TARGETS_ALL(offsetof(struct unpause_opts, targets), "all running containers"),
+    TARGETS_CIDFILE(offsetof(struct unpause_opts, targets)),
+    TARGETS_FILTER(offsetof(struct unpause_opts, targets), 'f'),
+    TARGETS_LATEST(offsetof(struct unpause_opts, targets)),
     OPT_END,
 };
 
@@ -31,7 +34,7 @@ static int run(void *opts, char **args)
     auto_strv char **ids = NULL;
     int r = cmd_store(&s);
     if (r == 0)
-        r = cmd_targets(s, o->all, true, args, &ids);
+        r = targets_find(s, &o->targets, true, args, &ids);
     return r < 0 ? r : cmd_each(ids, unpause_one, s);
 }
 

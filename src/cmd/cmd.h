@@ -66,9 +66,6 @@ int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx
 int cmd_worse(int status, int next);
 /* The same with a process for each object, for those that wait; what they print comes in no fixed order. */
 int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);
-/* What a command over containers works on: args, or with all every container (running: that runs); -EINVAL with text if
- * there is neither. Caller frees. */
-int cmd_targets(const struct store *s, bool all, bool running, char *const *args, char ***ret);
 /* Prints "Error: <slot>" (and the detail lines) to stderr. */
 void cmd_report(int r);
 /* Flushes stdout; a failed write (full disk) is an error, a closed pipe is quiet (CV-15). */

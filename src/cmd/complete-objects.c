@@ -4,6 +4,7 @@
 #include "whelk/ctr.h"
 #include "whelk/image.h"
 #include "whelk/proc.h"
+#include "whelk/secret.h"
 #include "whelk/volume.h"
 
 static const char *const capabilities[] = {
@@ -135,6 +136,18 @@ static int add_volumes(const char *prefix, char ***names)
     return r;
 }
 
+static int add_secrets(const char *prefix, char ***names)
+{
+    struct store *s;
+    auto_strv char **list = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = secret_list(s, &list);
+    if (r == 0)
+        strv_extend(names, list);
+    return r;
+}
+
 /* Each adds its names; prefix says what is begun, for a provider that can save work by it. */
 static const struct {
     enum complete kind;
@@ -143,6 +156,7 @@ static const struct {
     {COMPLETE_ANY, add_any},        {COMPLETE_CAPABILITY, add_capabilities},   {COMPLETE_CONTAINER, add_containers},
     {COMPLETE_IMAGE, add_images},   {COMPLETE_RUNNING_CONTAINER, add_running}, {COMPLETE_SIGNAL, add_signals},
     {COMPLETE_VOLUME, add_volumes},
+    {COMPLETE_SECRET, add_secrets},
 };
 
 int complete_objects(enum complete kind, const char *prefix, char ***ret)

@@ -1,32 +1,118 @@
-/* Commands over several containers: which ones, and side by side. */
-#include "cmd.h"
+/* Commands over containers: which ones, and several side by side. */
+#include "targets.h"
 
-#include "whelk/ctr.h"
+#include "containers.h"
+
+#include "whelk/fd.h"
 #include "whelk/proc.h"
 
-int cmd_targets(const struct store *s, bool all, bool running, char *const *args, char ***ret)
+#include <fcntl.h>
+
+/* ---- which ---- */
+
+static int latest_id(const struct store *s, char **ret)
 {
-    if (all && strv_len(args))
-        return err_set(-EINVAL, "--all takes no containers besides");
-    if (!all && !strv_len(args))
-        return err_set(-EINVAL, "name at least one container, or give --all");
-    if (!all) {
-        *ret = strv_copy(args);
-        return 0;
+    auto_strv char **ids = NULL;
+    const char *newest = NULL;
+    int64_t created = 0;
+    int r = ctr_list(s, &ids);
+    strv_foreach (id, ids) {
+        struct ctr c = {0};
+        if (ctr_load(s, id, &c) == 0 && (!newest || c.created > created)) {
+            newest = id;
+            created = c.created;
+        }
+        ctr_done(&c);
     }
+    if (r == 0 && !newest)
+        r = err_set(-EINVAL, "--latest: there is no container");
+    if (r == 0)
+        *ret = xstrdup(newest);
+    return r;
+}
+
+static int add_latest(const struct store *s, char ***found)
+{
+    char *id = NULL;
+    int r = latest_id(s, &id);
+    if (r == 0)
+        strv_add_take(found, id);
+    return r;
+}
+
+static int add_cidfiles(const struct targets *t, char ***found)
+{
+    strv_foreach (path, t->cidfiles) {
+        auto_free char *text = NULL;
+        int r = file_read(AT_FDCWD, path, 4096, &text, NULL);
+        if (r == -ENOENT && t->ignore)
+            continue;
+        if (r < 0)
+            return r == -ENOENT ? err_set(r, "--cidfile %s: there is no such file", path) : r;
+        char *id = str_trim(text);
+        if (!*id)
+            return err_set(-EINVAL, "--cidfile %s: there is no id in it", path);
+        strv_add(found, id);
+    }
+    return 0;
+}
+
+/* By the filters of ps, which see running ones only unless told otherwise. */
+static int add_filtered(const struct store *s, const struct targets *t, bool running, char ***found)
+{
+    struct ctr_rows rows = {0};
+    int r = ctr_rows_load(s, !running, t->filters, &rows);
+    for (size_t i = 0; r == 0 && i < rows.n; i++)
+        if (!running || ctr_is_up(&rows.items[i].state))
+            strv_add(found, rows.items[i].c.id);
+    ctr_rows_done(&rows);
+    return r;
+}
+
+static int add_all(const struct store *s, bool running, char ***found)
+{
     auto_strv char **ids = NULL;
     int r = ctr_list(s, &ids);
-    if (r < 0)
-        return r;
-    auto_strv char **wanted = NULL;
     strv_foreach (id, ids) {
         struct ctr_state state;
         if (ctr_state(s, id, &state) == 0 && (!running || ctr_is_up(&state)))
-            strv_add(&wanted, id);
+            strv_add(found, id);
     }
-    *ret = take_ptr(&wanted);
-    return 0;
+    return r;
 }
+
+int targets_find(const struct store *s, const struct targets *t, bool running, char *const *args, char ***ret)
+{
+    auto_strv char **found = strv_copy(args);
+    bool chosen = t->all || t->latest || t->filters;
+    if (chosen && strv_len(args))
+        return err_set(-EINVAL, "--%s takes no containers besides", t->all ? "all" : t->latest ? "latest" : "filter");
+    if (!chosen && !t->cidfiles && !strv_len(args))
+        return err_set(-EINVAL, "name at least one container, or give --all");
+    int r = add_cidfiles(t, &found);
+    if (r == 0 && t->latest)
+        r = add_latest(s, &found);
+    if (r == 0 && t->filters)
+        r = add_filtered(s, t, running, &found);
+    else if (r == 0 && t->all)
+        r = add_all(s, running, &found);
+    if (r == 0)
+        *ret = take_ptr(&found);
+    return r;
+}
+
+int target_load(const struct store *s, bool latest, const char *typed, struct ctr *ret)
+{
+    auto_free char *id = NULL;
+    if (!latest && !typed)
+        return err_set(-EINVAL, "name a container, or give --latest");
+    int r = latest ? latest_id(s, &id) : ctr_find(s, typed, &id);
+    if (r == 0)
+        r = ctr_load(s, id, ret);
+    return r == -ENOENT && err_is_clear() ? err_set(r, "no such container: %s", typed ? typed : id) : r;
+}
+
+/* ---- side by side ---- */
 
 struct one {
     const char *arg;

@@ -294,7 +294,7 @@ static const struct volume_kind {
 };
 
 /* The image may have made a link of what the user called a path: what is checked is where it leads. */
-static int attach_volume(struct child *k, int mnt, const char *path, bool directory)
+int child_attach(struct child *k, int mnt, const char *path, bool directory)
 {
     auto_close int fd = -1;
     struct statfs fs;
@@ -313,7 +313,7 @@ static int mount_volume(struct child *k, const struct ctr_mount *m)
         bool directory = true;
         int r = volume_kinds[i].make(k, m, &mnt, &directory);
         if (r == 0)
-            r = attach_volume(k, mnt, m->target, directory);
+            r = child_attach(k, mnt, m->target, directory);
         return r < 0 ? err_wrap(r, "cannot mount %s at %s", m->source ? m->source : m->type, m->target) : 0;
     }
     return err_set(-EINVAL, "mounts of type %s are not known", m->type);

@@ -347,6 +347,8 @@ static const struct step {
     {child_mount_base, RUN, "before volumes, which may lie on top"},
     {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
     {child_mount_files, RUN, "on top of what images and volumes bring"},
+    {child_mount_secrets, RUN, "on top of everything; the store is still there"},
+    {child_secret_env, RUN, "the store is still there"},
     {child_own_volumes, RUN, "reads the container's passwd as it will be; the sources are still the host's"},
     {set_sysctls, RUN, "before /proc/sys becomes read-only"},
     {make_cwd, RUN, "before a read-only root is sealed"},

@@ -61,6 +61,14 @@ int child_own_volumes(struct child *k);
 int child_mask(struct child *k);
 int child_enter_root(struct child *k);
 
+/* Attaches a detached mount at a path of the root, made if missing; not below its /proc. */
+int child_attach(struct child *k, int mnt, const char *path, bool directory);
+
+/* secrets.c: files, and variables into k->env; the latter also for exec and health checks. */
+int child_mount_secrets(struct child *k);
+int child_secret_env(struct child *k);
+int secrets_env(int store_fd, const struct ctr *c, char ***env);
+
 /* child-volumes.c: a detached mount for one row of volume_kinds. */
 int child_volume_bind(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 int child_volume_named(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);

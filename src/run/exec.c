@@ -9,6 +9,7 @@
 #include "launch.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/exe.h"
 #include "whelk/fd.h"
 #include "whelk/log.h"
@@ -130,14 +131,17 @@ static void run_middle(struct middle *m, int sock)
 
 /* The container's own settings, changed by what exec was asked for. Strings are shared with base, but for args and env.
  */
-static int exec_ctr(const struct ctr *base, const struct exec_options *o, char *const *command, struct ctr *ret)
+static int exec_ctr(const struct store *s, const struct ctr *base, const struct exec_options *o, char *const *command,
+                    struct ctr *ret)
 {
     struct ctr c = *base;
     c.args = (char **)(uintptr_t)command;
     c.tty = o->tty;
     c.init = false;
     c.env = strv_copy(base->env);
-    int r = spec_env_files(o->env_files, &c.env);
+    int r = secrets_env(s->fd, base, &c.env);
+    if (r == 0)
+        r = spec_env_files(o->env_files, &c.env);
     if (r == 0)
         r = spec_env(o->env, &c.env);
     if (r < 0) {
@@ -244,7 +248,7 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
     if (run_is_paused(s, id)) /* the command would be frozen too, and this one wait for ever */
         r = err_set(-EBUSY, "container %.12s is paused; let it go on first: whelk unpause %s", id, base.name);
     if (r == 0)
-        r = exec_ctr(&base, o, command, &c);
+        r = exec_ctr(s, &base, o, command, &c);
     if (r == 0) {
         r = exec_in(s, &c, o);
         strv_free(c.env);
@@ -269,7 +273,8 @@ void exec_probe(const struct probe *p)
     m.session.raw_out = p->out_fd;
     m.session.raw_max = PROBE_OUTPUT_MAX;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int r = start_middle(&m);
+    int r = secrets_env(p->plan->store_fd, &c, &c.env);
+    r = r < 0 ? r : start_middle(&m);
     if (r < 0) {
         dprintf(p->out_fd, "%s\n", err_text(r));
         _exit(err_status());

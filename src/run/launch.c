@@ -5,6 +5,7 @@
 #include "launch.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/layer.h"
 #include "whelk/proc.h"
@@ -289,6 +290,8 @@ int run_create(struct store *s, const struct ctr *c)
         r = run_write_files(draft.fd, c->hostname, c->name);
         if (r == 0)
             r = ctr_publish(s, c, &draft);
+        if (r == 0)
+            event_container(s, c, "create", NULL);
         if (r < 0)
             ctr_draft_drop(s, &draft);
     }

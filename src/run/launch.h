@@ -22,6 +22,11 @@ struct launch {
 /* Removes the groups that the live record of an ended container names. */
 void remove_cgroup(const struct ctr_live *live);
 
+/* Makes a group for a running container, with these limits or NULL, moves its processes there and saves *live, which is
+ * the caller's. *ret may be set on an error too; the caller closes it. */
+int late_group(const struct store *s, const char *id, pid_t supervisor, const struct limits *limits,
+               struct ctr_live *live, struct cgroup **ret);
+
 /* The SUPERVISOR's life; never returns. */
 void supervise(struct launch *l) __attribute__((noreturn));
 

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { REQUEST_KILL = 1, REQUEST_STOP = 2, REQUEST_ATTACH = 3 };
+enum { REQUEST_KILL = 1, REQUEST_STOP = 2, REQUEST_ATTACH = 3, REQUEST_STOP_SIGNAL = 4, REQUEST_RELOAD = 5 };
 
 int request_pack_kill(int sig)
 {
@@ -37,6 +37,16 @@ int request_pack_stop(int64_t timeout)
 int request_pack_attach(unsigned number)
 {
     return REQUEST_ATTACH | (int)number << 4;
+}
+
+int request_pack_stop_signal(int sig)
+{
+    return REQUEST_STOP_SIGNAL | sig << 4;
+}
+
+int request_pack_reload(void)
+{
+    return REQUEST_RELOAD;
 }
 
 void session_init(struct session *s)
@@ -245,6 +255,13 @@ static void request(struct session *s, int value)
         break;
     case REQUEST_ATTACH:
         connect_client(s, (unsigned)argument);
+        break;
+    case REQUEST_STOP_SIGNAL:
+        s->stop_signal = argument;
+        break;
+    case REQUEST_RELOAD:
+        if (s->reload)
+            s->reload(s->reload_ctx);
         break;
     }
 }

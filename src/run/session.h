@@ -16,6 +16,8 @@ enum { TIMEOUT_OWN = -2, TIMEOUT_NONE = -1 };
 int request_pack_kill(int sig);
 int request_pack_stop(int64_t timeout);   /* seconds, TIMEOUT_NONE, TIMEOUT_OWN */
 int request_pack_attach(unsigned number); /* connect to tmp/attach-<number>; below ATTACH_NUMBERS */
+int request_pack_stop_signal(int sig);    /* what a stop that follows is done with */
+int request_pack_reload(void);            /* the container's record has changed */
 enum { ATTACH_NUMBERS = 1 << 24 };
 
 enum { CLIENTS_MAX = 16, TIMERS_MAX = 4, SOURCES_MAX = 4 };
@@ -69,6 +71,8 @@ struct session {
     int64_t stop_timeout; /* seconds */
     bool stop_asked;      /* the end was wanted: no restart */
     int64_t deadline;     /* monotonic ms at which SIGKILL follows, 0: none */
+    void (*reload)(void *ctx); /* answers request_pack_reload, or NULL */
+    void *reload_ctx;
 
     /* Input that the command could not take yet: a window of each client, so that what else a client says, such as a
      * signal or that it is gone, is never stuck behind what the command does not read. */

@@ -113,6 +113,21 @@ static int make_log(const struct run_options *o, struct ctr *c)
     return r;
 }
 
+/* The options over what c has already. */
+static int fill_check(const struct run_options *o, struct ctr *c)
+{
+    fill(o->health_interval, &c->health_interval, 30 * second);
+    fill(o->health_timeout, &c->health_timeout, 30 * second);
+    fill(o->health_start_period, &c->health_start_period, 0);
+    fill(o->health_start_interval, &c->health_start_interval, 5 * second);
+    fill(o->health_retries, &c->health_retries, 3);
+    if (o->health_on_failure || !c->health_on_failure) {
+        free(c->health_on_failure);
+        c->health_on_failure = xstrdup(o->health_on_failure ? o->health_on_failure : "none");
+    }
+    return check_action(c->health_on_failure);
+}
+
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     int r = make_restart(o, c);
@@ -121,13 +136,45 @@ int spec_make_life(const struct run_options *o, const struct image_config *confi
     if (r < 0 || o->no_healthcheck)
         return r;
     r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
-    if (r < 0 || !c->health_cmd)
+    return r < 0 || !c->health_cmd ? r : fill_check(o, c);
+}
+
+static int change_restart(const struct run_options *o, struct ctr *c)
+{
+    char *policy = NULL;
+    int64_t max = 0;
+    int r = restart_parse(o->restart, &policy, &max);
+    if (r < 0)
         return r;
-    fill(o->health_interval, &c->health_interval, 30 * second);
-    fill(o->health_timeout, &c->health_timeout, 30 * second);
-    fill(o->health_start_period, &c->health_start_period, 0);
-    fill(o->health_start_interval, &c->health_start_interval, 5 * second);
-    fill(o->health_retries, &c->health_retries, 3);
-    c->health_on_failure = xstrdup(o->health_on_failure ? o->health_on_failure : "none");
-    return check_action(c->health_on_failure);
+    free(c->restart);
+    c->restart = policy;
+    c->restart_max = max;
+    bool again = !str_eq(policy, "no") && !str_eq(policy, "never");
+    return c->auto_remove && again
+               ? err_set(-EINVAL, "--restart %s: the container is one that is removed when it ends (--rm)", o->restart)
+               : 0;
+}
+
+static bool changes_check(const struct run_options *o)
+{
+    return o->health_interval >= 0 || o->health_timeout >= 0 || o->health_start_period >= 0 ||
+           o->health_start_interval >= 0 || o->health_retries >= 0 || o->health_on_failure;
+}
+
+int spec_change_life(const struct run_options *o, struct ctr *c)
+{
+    int r = o->restart ? change_restart(o, c) : 0;
+    if (r == 0 && o->no_healthcheck && (o->health_cmd || changes_check(o)))
+        r = err_set(-EINVAL, "--no-healthcheck and the other options of health checks contradict each other");
+    if (r < 0)
+        return r;
+    if (o->no_healthcheck || o->health_cmd)
+        strv_free(take_ptr(&c->health_cmd));
+    if (o->health_cmd)
+        r = parse_command(o->health_cmd, &c->health_cmd);
+    if (r < 0 || (!o->health_cmd && !changes_check(o)))
+        return r;
+    if (!c->health_cmd)
+        return o->health_cmd ? 0 : err_set(-EINVAL, "the container has no health check to change; give --health-cmd");
+    return fill_check(o, c);
 }

@@ -75,17 +75,50 @@ static int parse_DEVICES(const char *option, char *const *words, char ***ret)
 int spec_limits(const struct limit_words *words, struct limits *ret)
 {
     struct limits l = {0};
-    int r = 0;
-#define LIMIT(field, kind, option, ...)                                                                                \
-    if (r == 0 && words->field)                                                                                        \
-        r = parse_##kind(option, words->field, &l.field);
-#include "whelk/limits.def"
-#undef LIMIT
-    if (r == 0)
-        r = limits_check(&l);
+    int r = spec_change_limits(words, &l);
     if (r < 0)
         limits_done(&l);
     else
         *ret = l;
     return r;
+}
+
+static void drop_SIZE(int64_t *value)
+{
+    *value = 0;
+}
+
+static void drop_TEXT(char **text)
+{
+    free(take_ptr(text));
+}
+
+static void drop_DEVICES(char ***words)
+{
+    strv_free(take_ptr(words));
+}
+#define drop_CPUS drop_SIZE
+#define drop_COUNT drop_SIZE
+
+/* A share of the processors is given in one of two ways: a new one takes the place of the other. */
+static void drop_other_share(const struct limit_words *words, struct limits *l)
+{
+    if (words->nano_cpus)
+        l->cpu_quota = l->cpu_period = 0;
+    if (words->cpu_quota || words->cpu_period)
+        l->nano_cpus = 0;
+}
+
+int spec_change_limits(const struct limit_words *words, struct limits *l)
+{
+    int r = 0;
+    drop_other_share(words, l);
+#define LIMIT(field, kind, option, ...)                                                                                \
+    if (r == 0 && words->field) {                                                                                      \
+        drop_##kind(&l->field);                                                                                        \
+        r = parse_##kind(option, words->field, &l->field);                                                             \
+    }
+#include "whelk/limits.def"
+#undef LIMIT
+    return r < 0 ? r : limits_check(l);
 }

@@ -10,14 +10,15 @@
 #include <sched.h>
 #include <sys/stat.h>
 
-static int make_ulimits(const struct run_options *o, struct ctr *c)
+int spec_change_ulimits(char *const *words, struct ctr *c)
 {
-    strv_foreach (word, o->ulimits) {
+    strv_foreach (word, words) {
         struct ulimit u;
         int r = ulimit_parse(word, &u);
         if (r < 0)
             return r;
-        strv_add(&c->ulimits, word);
+        auto_free char *name = xstrndup(word, strcspn(word, "="));
+        strv_env_set(&c->ulimits, name, strchr(word, '=') + 1);
     }
     return 0;
 }
@@ -126,7 +127,7 @@ static int make_time_zone(const struct run_options *o, struct ctr *c)
 
 int spec_make_process(const struct run_options *o, struct ctr *c)
 {
-    int r = make_ulimits(o, c);
+    int r = spec_change_ulimits(o->ulimits, c);
     if (r == 0)
         r = make_shm(o, c);
     if (r == 0)

@@ -148,6 +148,8 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r == 0)
         r = spec_make_mounts(s, o, config, c);
     if (r == 0)
+        r = spec_make_secrets(s, o, c);
+    if (r == 0)
         r = spec_make_security(o, c);
     if (r == 0)
         r = spec_make_life(o, config, c);

@@ -14,6 +14,14 @@ int spec_make_security(const struct run_options *o, struct ctr *c);
 /* Restart policy and health check; the image's HEALTHCHECK counts where the options say nothing. */
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c);
 
+/* update: what the options give replaces what c has. */
+int spec_change_life(const struct run_options *o, struct ctr *c);
+int spec_change_limits(const struct limit_words *words, struct limits *l);
+int spec_change_ulimits(char *const *words, struct ctr *c);
+
+/* --secret: the secrets must be there. */
+int spec_make_secrets(const struct store *s, const struct run_options *o, struct ctr *c);
+
 /* What one flag says about a mount, before it is one. */
 struct mount_ask {
     const char *flag, *spec; /* "-v" and its value as typed, for error texts */

@@ -3,6 +3,7 @@
 #include "launch.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/lock.h"
 #include "whelk/proc.h"
@@ -64,10 +65,27 @@ int run_kill(const struct store *s, const char *id, int sig)
     int r = send_request(s, id, request_pack_kill(sig), &pidfd);
     if (r == -ESRCH)
         return err_set(r, "container %.12s is not running", id);
+    auto_strv char **facts = NULL;
+    strv_addf(&facts, "signal=%d", sig);
+    if (r == 0)
+        event_container_id(s, id, "kill", facts);
     return r;
 }
 
-int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_forced)
+void run_reload(const struct store *s, const char *id)
+{
+    auto_close int pidfd = -1;
+    if (send_request(s, id, request_pack_reload(), &pidfd) < 0)
+        err_clear(); /* it does not run: the next start reads the record */
+}
+
+static int ask_to_stop(int pidfd, int sig, int64_t timeout)
+{
+    int r = sig ? pidfd_signal(pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_stop_signal(sig)) : 0;
+    return r < 0 ? r : pidfd_signal(pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_stop(timeout));
+}
+
+int run_stop(const struct store *s, const char *id, int sig, int64_t timeout, bool *ret_forced)
 {
     auto_close int alive = open_alive(s, id), pidfd = -1;
     if (alive < 0)
@@ -76,9 +94,11 @@ int run_stop(const struct store *s, const char *id, int64_t timeout, bool *ret_f
     if (r == 0 && run_is_paused(s, id))
         r = run_pause(s, id, false); /* frozen processes take no signal */
     if (r == 0)
-        r = pidfd_signal(pidfd, SIGRTMIN + REQUEST_SIGNAL_OFFSET, request_pack_stop(timeout));
+        r = ask_to_stop(pidfd, sig, timeout);
     if (r == -ESRCH)
         return 0; /* ended already */
+    if (r == 0)
+        event_container_id(s, id, "stop", NULL);
     if (r == 0)
         r = pidfd_wait_end(pidfd, -1);
     struct exit_record record = {0};
@@ -99,7 +119,7 @@ static int retire_locked(const struct store *s, const char *id, bool force, int6
     if (ctr_is_up(&state) && !force)
         return err_set(-EBUSY, "container %.12s is running; stop it first, or remove it with --force", id);
     if (ctr_is_up(&state))
-        r = run_stop(s, id, timeout, NULL);
+        r = run_stop(s, id, 0, timeout, NULL);
     if (r < 0)
         return r;
     struct ctr_live live = {0}; /* of a supervisor that was killed: it could not remove the groups */
@@ -112,14 +132,22 @@ static int retire_locked(const struct store *s, const char *id, bool force, int6
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout)
 {
     auto_close int dir = -1;
+    struct ctr c = {0}; /* for the event, when the record is gone */
     int r = ctr_open_dir(s, id, &dir);
     if (r < 0)
         return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
     if (flock(dir, LOCK_EX) < 0)
         return err_sys("cannot lock container %.12s", id);
     char trash[80];
+    if (ctr_load(s, id, &c) < 0) {
+        c.id = xstrdup(id);
+        err_clear();
+    }
     r = retire_locked(s, id, force, timeout, trash);
     fd_close(take_fd(&dir));
+    if (r == 0)
+        event_container(s, &c, "remove", NULL);
+    ctr_done(&c);
     if (r == 0)
         ctr_delete_retired(s, trash);
     if (r != -ENOENT || !err_is_clear())

@@ -131,7 +131,9 @@ struct supervisor {
     struct restarts restarts;
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
+    struct ctr changed;   /* the record as it was read again (reload) */
     int alive;
+    bool runs;
     bool ill; /* ended by its health check, to be started again */
 };
 
@@ -176,6 +178,8 @@ static int join_pid(const struct launch *l)
     return ns_join_pid(&l->joins);
 }
 
+static void on_reload(void *ctx);
+
 static int start(struct supervisor *v)
 {
     struct launch *l = v->l;
@@ -183,6 +187,8 @@ static int start(struct supervisor *v)
     s->size = l->size;
     s->store_fd = l->store->fd;
     s->stop_timeout = l->c->stop_timeout;
+    s->reload = on_reload;
+    s->reload_ctx = v;
     int r = signal_parse(l->c->stop_signal, &s->stop_signal);
     if (r == 0)
         r = s->signals = open_signals();
@@ -208,15 +214,9 @@ static int start(struct supervisor *v)
     return r < 0 ? r : publish_live(v);
 }
 
-static void tell(const struct supervisor *v, const char *action, char *const *attributes)
+static void tell(const struct supervisor *v, const char *action, char *const *facts)
 {
-    const struct ctr *c = v->l->c;
-    event_write(v->l->store, &(struct event){.type = (char *)(uintptr_t) "container",
-                                             .action = (char *)(uintptr_t)action,
-                                             .id = c->id,
-                                             .name = c->name,
-                                             .image = c->image_ref,
-                                             .attributes = (char **)(uintptr_t)attributes});
+    event_container(v->l->store, v->l->c, action, facts);
 }
 
 /* --health-on-failure. */
@@ -246,17 +246,62 @@ static void write_exit(struct supervisor *v, int code, bool restarting, const ch
     exit_record_write(v->alive, &v->record);
 }
 
+static bool same_checks(const struct ctr *a, const struct ctr *b)
+{
+    return strv_eq(a->health_cmd, b->health_cmd) && a->health_interval == b->health_interval &&
+           a->health_timeout == b->health_timeout && a->health_start_period == b->health_start_period &&
+           a->health_start_interval == b->health_start_interval && a->health_retries == b->health_retries;
+}
+
+/* One that was made for pause or a new limit is found, watched and removed like one from the beginning. */
+static void take_late_group(struct supervisor *v)
+{
+    struct ctr_live live = {0};
+    struct cgroup *g = NULL;
+    if (ctr_live_load(v->l->store, v->l->c->id, &live) == 0 && live.cgroup && cgroup_open(live.cgroup, &g) == 0) {
+        cgroup_close(v->group);
+        v->group = g;
+    }
+    ctr_live_done(&live);
+    err_clear();
+}
+
+/* whelk update, rename: what does not need a new start holds from now on. */
+static void on_reload(void *ctx)
+{
+    struct supervisor *v = ctx;
+    struct ctr now = {0}, before = v->changed;
+    if (ctr_load(v->l->store, v->l->c->id, &now) < 0) {
+        err_clear();
+        return;
+    }
+    bool anew = !same_checks(v->l->c, &now);
+    if (anew)
+        health_end(take_ptr(&v->health));
+    v->changed = now;
+    v->l->c = v->l->plan.c = &v->changed;
+    ctr_done(&before);
+    v->s.stop_timeout = now.stop_timeout;
+    take_late_group(v);
+    if (anew && v->runs)
+        v->health = health_begin(v->l, &v->s, on_health, v);
+}
+
 /* Runs what has been started to its end. */
 static int run_to_end(struct supervisor *v)
 {
-    auto_strv char **attributes = NULL;
+    auto_strv char **facts = NULL;
     tell(v, "start", NULL);
+    v->runs = true;
     v->health = health_begin(v->l, &v->s, on_health, v);
     int code = session_loop(&v->s);
     health_end(take_ptr(&v->health));
     end_rest(v);
-    strv_addf(&attributes, "exitCode=%d", code);
-    tell(v, "died", attributes);
+    v->runs = false;
+    if (v->group && cgroup_oom_killed(v->group))
+        tell(v, "oom", NULL);
+    strv_addf(&facts, "exitCode=%d", code);
+    tell(v, "died", facts);
     return code;
 }
 
@@ -293,6 +338,7 @@ static int run_with_restarts(struct supervisor *v)
         if (!goes_on(v, code))
             return code;
         write_exit(v, code, true, "");
+        tell(v, "restart", NULL);
         session_idle(&v->s, v->restarts.delay_ms);
         if (v->s.stop_asked)
             return code;
@@ -307,6 +353,8 @@ static void clean_up(struct launch *l, char ret_trash[80])
     *ret_trash = 0;
     if (l->c->auto_remove && ctr_retire(l->store, l->c->id, ret_trash) < 0)
         *ret_trash = 0;
+    if (*ret_trash)
+        event_container(l->store, l->c, "remove", NULL);
     if (!l->c->auto_remove)
         tree_remove(l->ctr_fd, "work");
 }

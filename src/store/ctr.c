@@ -32,6 +32,14 @@ static const struct rec_field mount_fields[] = {
 };
 const struct rec_type ctr_mount_rec = {"mount", 0, sizeof(struct ctr_mount), mount_fields};
 
+static const struct rec_field secret_fields[] = {
+    REC_FIELD(struct ctr_secret, STR, name, "name"),     REC_FIELD(struct ctr_secret, STR, variable, "variable"),
+    REC_FIELD(struct ctr_secret, STR, target, "target"), REC_FIELD(struct ctr_secret, INT, uid, "uid"),
+    REC_FIELD(struct ctr_secret, INT, gid, "gid"),       REC_FIELD(struct ctr_secret, INT, mode, "mode"),
+    REC_END,
+};
+const struct rec_type ctr_secret_rec = {"secret", 0, sizeof(struct ctr_secret), secret_fields};
+
 /* A key for each line of limits.def. */
 #define LIMIT_REC_SIZE REC_INT
 #define LIMIT_REC_CPUS REC_INT
@@ -77,6 +85,7 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, stop_signal, "stop_signal"),
     REC_FIELD(struct ctr, INT, stop_timeout, "stop_timeout"),
     REC_NESTED(struct ctr, LIST, mounts, "mounts", &ctr_mount_rec),
+    REC_NESTED(struct ctr, LIST, secrets, "secrets", &ctr_secret_rec),
     REC_FIELD(struct ctr, STR, restart, "restart"),
     REC_FIELD(struct ctr, INT, restart_max, "restart_max"),
     REC_FIELD(struct ctr, STRV, health_cmd, "health_cmd"),

@@ -1,6 +1,7 @@
 /* The events file: appending, reading, following. */
 #include "whelk/event.h"
 
+#include "whelk/ctr.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/units.h"
@@ -42,6 +43,39 @@ void event_write(const struct store *s, const struct event *e)
     (void)!write(fd, line, strlen(line));
     if (fstat(fd, &st) == 0 && st.st_size > ROTATE_AT)
         renameat(s->fd, "events", s->fd, "events.1");
+}
+
+void event_container(const struct store *s, const struct ctr *c, const char *action, char *const *facts)
+{
+    char type[] = "container";
+    auto_strv char **attributes = strv_copy(facts);
+    strv_extend(&attributes, c->labels);
+    event_write(s, &(struct event){.type = type,
+                                   .action = (char *)(uintptr_t)action,
+                                   .id = c->id,
+                                   .name = c->name,
+                                   .image = c->image_ref,
+                                   .attributes = attributes});
+}
+
+void event_container_id(const struct store *s, const char *id, const char *action, char *const *facts)
+{
+    struct ctr c = {0};
+    size_t len;
+    auto_free char *error = err_pack(0, &len); /* the one that counts */
+    if (ctr_load(s, id, &c) < 0)
+        c.id = xstrdup(id);
+    event_container(s, &c, action, facts);
+    ctr_done(&c);
+    err_unpack(error, len);
+}
+
+void event_object(const struct store *s, const char *type, const char *action, const char *id, const char *name)
+{
+    event_write(s, &(struct event){.type = (char *)(uintptr_t)type,
+                                   .action = (char *)(uintptr_t)action,
+                                   .id = (char *)(uintptr_t)id,
+                                   .name = (char *)(uintptr_t)name});
 }
 
 struct reader {

@@ -22,8 +22,8 @@ enum { STORE_VERSION = 1, DIR_MODE = 0700 };
 
 static const char gc_lock[] = "gc.lock";
 static const char *const store_dirs[] = {
-    "layers",  "images",   "indexes", "names",       "containers",  "container-names",
-    "volumes", "networks", "cache",   "cache/steps", "cache/hints", "tmp",
+    "layers",   "images", "indexes",     "names",       "containers", "container-names", "volumes", "secrets",
+    "networks", "cache",  "cache/steps", "cache/hints", "tmp",
 };
 
 /* ---- where it is ---- */

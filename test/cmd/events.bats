@@ -68,12 +68,12 @@ starts_and_shows() {
 }
 
 @test "damaged lines are left out" {
-    whelk run --name e4 base true
+    whelk run --name ev4 base true
     printf 'x\n{"time":\n\n{}\n' >>"$STORE/events"
-    whelk run --name e5 base true
-    run past -f event=died -f container=e4 -f container=e5
+    whelk run --name ev5 base true
+    run past -f event=died -f container=ev4 -f container=ev5
     assert_success
-    assert_output $'container died e4\ncontainer died e5'
+    assert_output $'container died ev4\ncontainer died ev5'
 }
 
 @test "mistakes" {
