@@ -3,6 +3,7 @@
 #ifndef WHELK_LAYER_H
 #define WHELK_LAYER_H
 
+#include "whelk/kept-owner.h"
 #include "whelk/record.h"
 #include "whelk/stage.h"
 
@@ -64,16 +65,22 @@ char *layer_settled_key(char *const *below, const char *diffid);
  * lower: the stack that it was made upon, top first, to drop what did not change (whelk's own mount stubs: stubs,
  * relative paths). epoch: clamps times if >= 0 (seconds). *ret_key: caller frees. An unchanged tree gives key NULL
  * ("empty layer"). */
-struct pack_owner {
-    uint32_t uid, gid;
-    char **spared; /* paths that keep the owner that they have on disk */
+struct pack_owner { /* of a symbolic link or pipe, which keeps none on disk (kept-owner.h) */
+    char *path;
+    struct kept_owner owner;
+    size_t order;
 };
+struct pack_owners {
+    struct pack_owner *v;
+    size_t n;
+};
+void pack_owners_add(struct pack_owners *o, const char *path, struct kept_owner owner);
+void pack_owners_done(struct pack_owners *o);
 struct pack_options {
     char *const *stubs;
     int64_t epoch;
-    int lower_fd; /* merged view of what lies below, or -1: for the root directory's metadata */
-    const struct pack_owner
-        *owner; /* NULL, or whose the entries are where the store's map cannot say it: the layer is squashed */
+    int lower_fd;               /* merged view of what lies below, or -1: for the root directory's metadata */
+    struct pack_owners *owners; /* NULL: none; is sorted. The last one of a path counts */
 };
 int layer_pack(struct stage *st, const char *name, const struct pack_options *options, char **ret_key);
 

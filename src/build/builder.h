@@ -78,10 +78,9 @@ struct builder {
 /* What execute made. */
 struct layer_facts {
     bool changed;
-    char **stubs;  /* paths that whelk put into the tree */
-    bool squashed; /* owners could not be set; this is whose the entries are: */
-    struct pack_owner owner;
-    bool unstable; /* what went in is not what the key says: it must not be found again */
+    char **stubs;              /* paths that whelk put into the tree */
+    struct pack_owners owners; /* that no file can keep */
+    bool unstable;             /* what went in is not what the key says: it must not be found again */
 };
 
 /* One instruction under work. */

@@ -7,6 +7,7 @@
 #include "rootpath.h"
 
 #include "whelk/err.h"
+#include "whelk/kept-owner.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -319,6 +320,22 @@ static void find_twins(struct copy_list *list)
     }
 }
 
+/* Whose files and directories are where the disk cannot say it. */
+static void take_kept_owners(const struct copy_tree *t, struct copy_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct copy_item *item = &list->v[i];
+        struct kept_owner owner;
+        if (!S_ISREG(item->st.st_mode) && !S_ISDIR(item->st.st_mode))
+            continue;
+        auto_close int fd = rootpath_open(t->fd, item->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || !kept_owner_get(fd, &owner))
+            continue;
+        item->st.st_uid = owner.uid;
+        item->st.st_gid = owner.gid;
+    }
+}
+
 int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_list *ret)
 {
     *ret = (struct copy_list){0};
@@ -329,6 +346,8 @@ int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_
             return r;
     }
     find_twins(ret);
+    if (t->kept_owners)
+        take_kept_owners(t, ret);
     return 0;
 }
 
@@ -363,6 +382,8 @@ static int key_xattr(void *ctx, const char *name, const void *value, size_t len)
 
 static int set_xattr(void *ctx, const char *name, const void *value, size_t len)
 {
+    if (str_eq(name, KEPT_OWNER_XATTR))
+        return 0;
     return fsetxattr(*(const int *)ctx, name, value, len, 0) < 0 ? -errno : 0;
 }
 

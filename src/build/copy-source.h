@@ -14,7 +14,8 @@ struct copy_tree {
     const char *what;            /* "the build context", "stage \"app\"": for messages */
     const struct ignore *ignore; /* or NULL */
     const char *ignore_name;
-    bool layers; /* owners and xattrs count; and nobody changes it meanwhile */
+    bool layers;      /* owners and xattrs count; and nobody changes it meanwhile */
+    bool kept_owners; /* they are kept beside the files (kept-owner.h) */
     bool trust_stat;
     struct file_digests *digests;
 };
@@ -43,7 +44,7 @@ int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_
 int copy_list_key(const struct copy_tree *t, const struct copy_list *list, struct cache_key *k);
 void copy_list_done(struct copy_list *list);
 
-/* Copies the xattrs that a layer keeps and that are not overlayfs' own. 0 or -errno (no text). */
+/* Copies the xattrs that a layer keeps and that are not overlayfs' own, but no kept owner. 0 or -errno (no text). */
 int copy_xattrs(int from, int to);
 
 #endif

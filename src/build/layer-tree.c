@@ -12,7 +12,6 @@
 struct layer_tree_dir {
     char *path;
     struct timespec mtime;
-    bool set; /* by layer_tree_set */
 };
 
 int layer_tree_failed(const char *path, int r)
@@ -37,18 +36,26 @@ int layer_tree_begin(struct layer_tree *t, const struct store *s, int dir, char 
                      int64_t created)
 {
     const int64_t second = INT64_C(1000000000);
-    *t = (struct layer_tree){.diff = -1, .lower = lower, .fresh = {created / second, created % second}};
+    *t = (struct layer_tree){
+        .diff = -1, .lower = lower, .single = idmap_single(&s->map), .fresh = {created / second, created % second}};
     int r = layer_tree_make_root(s, dir, "diff", layers);
     if (r == 0)
         r = t->diff = dir_open(dir, "diff");
     return MIN(r, 0);
 }
 
-static void remember(struct layer_tree *t, const char *path, const struct timespec *mtime, bool set)
+static void remember(struct layer_tree *t, const char *path, const struct timespec *mtime)
 {
     if ((t->n_dirs & (t->n_dirs + 1)) == 0)
         t->dirs = xrealloc(t->dirs, (2 * t->n_dirs + 2) * sizeof(*t->dirs));
-    t->dirs[t->n_dirs++] = (struct layer_tree_dir){xstrdup(path), *mtime, set};
+    t->dirs[t->n_dirs++] = (struct layer_tree_dir){xstrdup(path), *mtime};
+}
+
+int layer_tree_own(const struct layer_tree *t, int fd, uid_t uid, gid_t gid)
+{
+    if (t->single)
+        return kept_owner_set(fd, (struct kept_owner){uid, gid});
+    return fchown(fd, uid, gid) < 0 ? -errno : 0;
 }
 
 /* As the directory path is below; not there: root's, 0755. */
@@ -58,11 +65,19 @@ static int dress(struct layer_tree *t, int fd, const char *path)
     auto_close int low = rootpath_open(t->lower, path, O_RDONLY | O_DIRECTORY);
     if (low < 0 && low != -ENOENT && low != -ENOTDIR)
         return low;
+    struct kept_owner kept;
     if (low >= 0 && fstat(low, &st) < 0)
         return -errno;
-    if (fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 07777) < 0)
-        return -errno;
-    remember(t, path, &st.st_mtim, false);
+    if (t->single && low >= 0 && kept_owner_get(low, &kept)) {
+        st.st_uid = kept.uid;
+        st.st_gid = kept.gid;
+    }
+    int r = layer_tree_own(t, fd, st.st_uid, st.st_gid);
+    if (r == 0 && fchmod(fd, st.st_mode & 07777) < 0)
+        r = -errno;
+    if (r < 0)
+        return r;
+    remember(t, path, &st.st_mtim);
     return low >= 0 ? copy_xattrs(low, fd) : 0;
 }
 
@@ -101,25 +116,14 @@ int layer_tree_set(struct layer_tree *t, const char *path, const struct stat *st
 {
     auto_close int fd = rootpath_open(t->diff, path, O_RDONLY | O_DIRECTORY);
     int r = MIN(fd, 0);
-    if (r == 0 && (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0))
+    if (r == 0)
+        r = layer_tree_own(t, fd, st->st_uid, st->st_gid);
+    if (r == 0 && fchmod(fd, st->st_mode & 07777) < 0)
         r = -errno;
     if (r < 0)
         return layer_tree_failed(path, r);
-    remember(t, path, &st->st_mtim, true);
+    remember(t, path, &st->st_mtim);
     return 0;
-}
-
-char **layer_tree_given(const struct layer_tree *t)
-{
-    auto_strv char **set = NULL;
-    char **given = NULL;
-    for (size_t i = 0; i < t->n_dirs; i++)
-        if (t->dirs[i].set)
-            strv_add(&set, t->dirs[i].path);
-    for (size_t i = 0; i < t->n_dirs; i++)
-        if (!strv_has(set, t->dirs[i].path))
-            strv_add(&given, t->dirs[i].path);
-    return given;
 }
 
 /* In the order in which they were given, so that the last one counts. */

@@ -11,6 +11,7 @@
 
 struct layer_tree {
     int diff, lower;
+    bool single;                 /* the store has one id: owners are kept beside the files */
     struct timespec fresh;       /* the time that new directories get */
     struct layer_tree_dir *dirs; /* that were made here: their times are set at the end */
     size_t n_dirs;
@@ -24,10 +25,10 @@ int layer_tree_begin(struct layer_tree *t, const struct store *s, int dir, char 
                      int64_t created);
 /* Sees to it that directory path is there, and those above it. New ones are root's, 0755. */
 int layer_tree_dir(struct layer_tree *t, const char *path);
+/* Gives a file or directory its owner. -errno without text. */
+int layer_tree_own(const struct layer_tree *t, int fd, uid_t uid, gid_t gid);
 /* Gives a directory that is there the owner, mode and time of st. */
 int layer_tree_set(struct layer_tree *t, const char *path, const struct stat *st);
-/* The directories that layer_tree_dir made and nobody has set; the caller's. */
-char **layer_tree_given(const struct layer_tree *t);
 /* Sets the times of directories. */
 int layer_tree_end(struct layer_tree *t);
 void layer_tree_done(struct layer_tree *t);

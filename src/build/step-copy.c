@@ -147,7 +147,11 @@ static int take_layers(struct step *s, struct copy_work *w, const struct plan_so
 {
     int r = from->kind == FROM_STAGE ? take_stage(s, w, from->stage) : take_image(s, w, from->image);
     s->indirect = true;
-    w->tree = (struct copy_tree){.fd = -1, .what = w->what, .layers = true, .digests = s->b->digests};
+    w->tree = (struct copy_tree){.fd = -1,
+                                 .what = w->what,
+                                 .layers = true,
+                                 .kept_owners = idmap_single(&s->b->store->map),
+                                 .digests = s->b->digests};
     return r;
 }
 
@@ -188,12 +192,13 @@ struct copy {
     uid_t uid; /* with --chown, or out of the context */
     gid_t gid;
     bool keep_owners;
-    char **places; /* real path of each directory of the list, [0] of the destination */
-    char *file;    /* the name that a single file gets, NULL: its own */
-    size_t parent; /* index in places of what is open: */
-    int to, below; /* in the layer; in the merged view below, -1: not there */
-    bool changed;  /* a source changed after it was hashed */
-    bool no_clone; /* the file system does not share extents */
+    struct pack_owners *owners; /* that no file can keep */
+    char **places;              /* real path of each directory of the list, [0] of the destination */
+    char *file;                 /* the name that a single file gets, NULL: its own */
+    size_t parent;              /* index in places of what is open: */
+    int to, below;              /* in the layer; in the merged view below, -1: not there */
+    bool changed;               /* a source changed after it was hashed */
+    bool no_clone;              /* the file system does not share extents */
 };
 
 static int refuse(const struct copy *c, const char *place, const char *why)
@@ -224,12 +229,6 @@ static struct stat item_stat(const struct copy *c, const struct copy_item *item)
     if (c->w->chmod && !S_ISLNK(st.st_mode))
         st.st_mode = (st.st_mode & S_IFMT) | mode_apply(&c->w->mode, st.st_mode);
     return st;
-}
-
-static int set_owner(int dir, const char *name, const struct stat *st)
-{
-    int flags = AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH);
-    return fchownat(dir, name, st->st_uid, st->st_gid, flags) < 0 ? -errno : 0;
 }
 
 static int set_times(int dir, const char *name, const struct stat *st)
@@ -279,7 +278,7 @@ static int fill(struct copy *c, const struct copy_item *item, int from, int to)
     struct stat now, st = item_stat(c, item);
     int r = copy_bytes(c, item, from, to);
     if (r == 0)
-        r = set_owner(to, "", &st);
+        r = layer_tree_own(&c->tree, to, st.st_uid, st.st_gid);
     if (r == 0 && fchmod(to, st.st_mode & 07777) < 0)
         r = -errno;
     if (r == 0 && c->w->tree.layers)
@@ -304,6 +303,16 @@ static int put_file(struct copy *c, const struct copy_item *item, const char *na
 
 /* ---- other kinds ---- */
 
+/* Of what keeps no owner on disk, the list does. */
+static int own_special(struct copy *c, const char *name, const struct stat *st)
+{
+    if (!c->tree.single)
+        return fchownat(c->to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    auto_free char *path = rootpath_join(c->places[c->parent], name);
+    pack_owners_add(c->owners, path, (struct kept_owner){st->st_uid, st->st_gid});
+    return 0;
+}
+
 static int put_special(struct copy *c, const struct copy_item *item, const char *name)
 {
     struct stat st = item_stat(c, item);
@@ -315,7 +324,7 @@ static int put_special(struct copy *c, const struct copy_item *item, const char 
         if (errno != EEXIST || i > 0 || unlinkat(c->to, name, 0) < 0)
             return -errno;
     }
-    int r = set_owner(c->to, name, &st);
+    int r = own_special(c, name, &st);
     if (r == 0 && !link && fchmodat(c->to, name, st.st_mode & 07777, 0) < 0)
         r = -errno;
     return r < 0 ? r : set_times(c->to, name, &st);
@@ -438,44 +447,35 @@ static char *read_etc(struct copy *c, const char *path)
     return buf_take(&text);
 }
 
-/* Where only one id is mapped, the files on disk are root's and the layer says whose they are (STORE, layers:
- * squashed). */
-static int map_owner(struct copy *c, struct layer_facts *facts)
+/* Where only one id is mapped, owners are kept beside the files: any will do. */
+static int check_owner(const struct copy *c)
 {
     const struct idmap *map = &c->s->b->store->map;
-    if (idmap_has_uid(map, c->uid) && idmap_has_gid(map, c->gid))
+    if (idmap_single(map) || (idmap_has_uid(map, c->uid) && idmap_has_gid(map, c->gid)))
         return 0;
-    if (!idmap_single(map))
-        return err_set(-EINVAL, "--chown=%s: %u:%u is outside of the ids that this user has (/etc/subuid, /etc/subgid)",
-                       c->w->chown, c->uid, c->gid);
-    facts->squashed = true;
-    facts->owner.uid = c->uid;
-    facts->owner.gid = c->gid;
-    c->uid = c->gid = 0;
-    return 0;
+    return err_set(-EINVAL, "--chown=%s: %u:%u is outside of the ids that this user has (/etc/subuid, /etc/subgid)",
+                   c->w->chown, c->uid, c->gid);
 }
 
-static int find_owner(struct copy *c, struct layer_facts *facts)
+static int find_owner(struct copy *c)
 {
     c->keep_owners = c->w->tree.layers && !c->w->chown;
     if (!c->w->chown)
         return 0;
     auto_free char *passwd = read_etc(c, "etc/passwd"), *group = read_etc(c, "etc/group");
     int r = owner_parse(c->w->chown, passwd, group, &c->uid, &c->gid);
-    return r < 0 ? r : map_owner(c, facts);
+    return r < 0 ? r : check_owner(c);
 }
 
 /* ---- the whole ---- */
 
-static int copy_all(struct copy *c, struct layer_facts *facts)
+static int copy_all(struct copy *c)
 {
-    int r = find_owner(c, facts);
+    int r = find_owner(c);
     if (r == 0)
         r = find_destination(c);
     for (size_t i = 0; i < c->w->list.n && r == 0; i++)
         r = put_item(c, i);
-    if (facts->squashed)
-        facts->owner.spared = layer_tree_given(&c->tree);
     return r < 0 ? r : layer_tree_end(&c->tree);
 }
 
@@ -483,9 +483,6 @@ static void tell(struct copy *c, const struct layer_facts *facts)
 {
     if (facts->unstable)
         builder_warn(c->s->b, "files changed while they were copied; this step will not be taken from the cache");
-    if (facts->squashed)
-        builder_warn(c->s->b, "here the copied files belong to root: no other ids are mapped (there is no range in "
-                              "/etc/subuid for this user)");
 }
 
 static void copy_end(struct copy *c)
@@ -506,13 +503,14 @@ int copy_execute(struct step *s, int dir, struct layer_facts *ret)
         .s = s,
         .w = w,
         .tree = {.diff = -1},
+        .owners = &ret->owners,
         .places = xcalloc(w->list.n + 1, sizeof(char *)),
         .to = -1,
         .below = -1,
     };
     int r = layer_tree_begin(&c.tree, s->b->store, dir, s->state->layers, s->lower, s->state->created);
     if (r == 0)
-        r = copy_all(&c, ret);
+        r = copy_all(&c);
     if (r < 0)
         return r;
     ret->changed = true;

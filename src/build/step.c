@@ -87,7 +87,7 @@ static int execute_in(struct step *s, const char *name, struct layer_facts *fact
         .stubs = facts->stubs,
         .epoch = -1,
         .lower_fd = s->lower,
-        .owner = facts->squashed ? &facts->owner : NULL,
+        .owners = &facts->owners,
     };
     return layer_pack(b->staging, name, &options, ret_layer);
 }
@@ -108,7 +108,7 @@ static int execute(struct step *s, struct cache_step *ret, bool *ret_unstable)
     if (r == 0)
         r = execute_in(s, name, &facts, &record.layer);
     strv_free(facts.stubs);
-    strv_free(facts.owner.spared);
+    pack_owners_done(&facts.owners);
     if (r == 0 && record.layer) /* it may be one that was there, and that others are removing */
         r = builder_pin(b, (char *const[]){record.layer, NULL});
     if (r == 0 && record.layer)

@@ -13,6 +13,7 @@
 #include "whelk/confine.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/kept-owner.h"
 #include "whelk/tar.h"
 
 #include <fcntl.h>
@@ -425,9 +426,11 @@ static int owner_check(struct apply *a)
 }
 
 /* trusted.* and overlayfs' own ones could hide or redirect what lies below: they are in the recipe only. A layer
- * without owners has no use for file capabilities. */
+ * without owners has no use for file capabilities. user.whelk.* says what whelk says (kept-owner.h). */
 static bool xattr_wanted(const struct apply *a, const char *name)
 {
+    if (str_after(name, "user.whelk."))
+        return false;
     if (str_eq(name, "security.capability"))
         return !idmap_single(a->job->map);
     return str_after(name, "user.") && !str_after(name, "user.overlay.");
@@ -447,6 +450,14 @@ static int xattrs_set(const struct apply *a, int fd)
         }
     }
     return 0;
+}
+
+/* What the disk cannot hold is kept beside it. */
+static int owner_keep(const struct apply *a, int fd)
+{
+    if (!idmap_single(a->job->map))
+        return 0;
+    return entry_failed(a, kept_owner_set(fd, (struct kept_owner){a->e->uid, a->e->gid}));
 }
 
 /* Owner and time of what cannot be opened. */
@@ -469,6 +480,8 @@ static int file_metadata(struct apply *a, int fd)
     if (r < 0)
         return entry_failed(a, r);
     r = xattrs_set(a, fd);
+    if (r == 0 && (a->e->uid || a->e->gid))
+        r = owner_keep(a, fd);
     return r < 0 ? r : entry_failed(a, errno_of(futimens(fd, times)));
 }
 
@@ -642,6 +655,8 @@ static int dir_metadata(struct apply *a, bool hides)
     if (r < 0)
         return entry_failed(a, r);
     r = xattrs_set(a, fd);
+    if (r == 0)
+        r = owner_keep(a, fd); /* also where an earlier entry had another owner */
     return r < 0 ? r : times_add(a, a->path, a->e->mtime);
 }
 

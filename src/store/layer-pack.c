@@ -33,6 +33,7 @@ enum {
 struct pack {
     const struct pack_options *options;
     int dir, diff; /* tmp/<stage>/<name>, its diff/ */
+    bool single;   /* the store has one id: owners are kept beside the files */
     struct recipe_writer *recipe;
     struct digest *digest;
     struct buf head; /* of the current entry */
@@ -40,6 +41,7 @@ struct pack {
     void *links; /* tree of struct link */
     uint64_t entries, size;
     bool has_root, holds; /* an entry for the root; any other one */
+    bool squashed;        /* an owner was kept that the disk cannot hold */
 };
 
 static int errno_of(int result)
@@ -74,7 +76,7 @@ static int time_put(int fd, const char *name, const struct timespec *mtime)
 
 #define ESCAPED "user.overlay.overlay."
 
-enum xattr_rule { KEEP, UNESCAPE, OPAQUE, REMOVE, PASS_OVER };
+enum xattr_rule { KEEP, UNESCAPE, OPAQUE, OWNER, REMOVE, PASS_OVER };
 
 static const struct {
     const char *name;
@@ -82,8 +84,8 @@ static const struct {
     enum xattr_rule rule;
 } xattr_rules[] = {
     {ESCAPED, true, UNESCAPE}, /* the kernel's escape for a container's own user.overlay.* */
-    {OPAQUE_XATTR, false, OPAQUE}, {"user.overlay.", true, REMOVE},
-    {"user.", true, KEEP},         {"security.capability", false, KEEP},
+    {OPAQUE_XATTR, false, OPAQUE},    {"user.overlay.", true, REMOVE}, {KEPT_OWNER_XATTR, false, OWNER},
+    {"user.whelk.", true, PASS_OVER}, {"user.", true, KEEP},           {"security.capability", false, KEEP},
 };
 
 static enum xattr_rule xattr_rule(const char *name)
@@ -94,6 +96,17 @@ static enum xattr_rule xattr_rule(const char *name)
             return xattr_rules[i].rule;
     }
     return PASS_OVER;
+}
+
+/* It becomes the entry's own. */
+static void owner_take(struct pack *p, const char *value, size_t len, struct tar_entry *e)
+{
+    struct kept_owner owner;
+    if (!kept_owner_parse(value, len, &owner))
+        return;
+    e->uid = owner.uid;
+    e->gid = owner.gid;
+    p->squashed = true;
 }
 
 static int xattr_take(struct pack *p, int fd, const char *name, struct tar_entry *e, bool *ret_opaque)
@@ -109,6 +122,8 @@ static int xattr_take(struct pack *p, int fd, const char *name, struct tar_entry
     auto_free char *plain = rule == UNESCAPE ? xasprintf("user.overlay.%s", name + strlen(ESCAPED)) : xstrdup(name);
     if (rule == OPAQUE)
         *ret_opaque = len == 1 && p->data[0] == 'y';
+    else if (rule == OWNER)
+        owner_take(p, p->data, (size_t)len, e);
     else
         tar_entry_add_xattr(e, plain, p->data, len);
     return 0;
@@ -122,7 +137,10 @@ static int merged_xattr_take(struct pack *p, int fd, const char *name, struct ta
     ssize_t len = fgetxattr(fd, name, p->data, XATTR_MAX);
     if (len < 0)
         return -errno;
-    tar_entry_add_xattr(e, name, p->data, len);
+    if (str_eq(name, KEPT_OWNER_XATTR))
+        owner_take(p, p->data, (size_t)len, e);
+    else
+        tar_entry_add_xattr(e, name, p->data, len);
     return 0;
 }
 
@@ -182,7 +200,8 @@ static int dirs_equal(struct pack *p, int up, int low)
         r = xattrs_each(p, low, &b, &ignored, merged_xattr_take);
     if (r < 0)
         return r;
-    return x.st_mode == y.st_mode && x.st_uid == y.st_uid && x.st_gid == y.st_gid && !opaque && xattrs_equal(&a, &b);
+    return x.st_mode == y.st_mode && x.st_uid == y.st_uid && x.st_gid == y.st_gid && a.uid == b.uid && a.gid == b.gid &&
+           !opaque && xattrs_equal(&a, &b);
 }
 
 /* ---- stubs ---- */
@@ -387,14 +406,61 @@ static int entry_time(const struct pack *p, int fd, const char *name, const stru
     return late ? time_put(fd, name, &clamp) : 0;
 }
 
-/* The tar says what the disk cannot. */
-static void entry_owner(const struct pack *p, struct tar_entry *e)
+static int owner_compare(const void *a, const void *b)
 {
-    const struct pack_owner *owner = p->options->owner;
-    if (!owner || strv_has(owner->spared, e->path))
+    const struct pack_owner *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static int owner_compare_order(const void *a, const void *b)
+{
+    const struct pack_owner *x = a, *y = b;
+    int order = owner_compare(x, y);
+    return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+void pack_owners_add(struct pack_owners *o, const char *path, struct kept_owner owner)
+{
+    if ((o->n & (o->n + 1)) == 0)
+        o->v = xrealloc(o->v, (2 * o->n + 2) * sizeof(*o->v));
+    o->v[o->n] = (struct pack_owner){xstrdup(path), owner, o->n};
+    o->n++;
+}
+
+void pack_owners_done(struct pack_owners *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free(o->v[i].path);
+    free(o->v);
+    *o = (struct pack_owners){0};
+}
+
+/* Sorts by path; of several for a path the last one stays. */
+static void owners_sort(struct pack_owners *o)
+{
+    size_t n = 0;
+    if (o->n)
+        qsort(o->v, o->n, sizeof(*o->v), owner_compare_order);
+    for (size_t i = 0; i < o->n; i++) {
+        if (i + 1 < o->n && str_eq(o->v[i].path, o->v[i + 1].path))
+            free(o->v[i].path);
+        else
+            o->v[n++] = o->v[i];
+    }
+    o->n = n;
+}
+
+/* The tar says what the disk cannot. */
+static void entry_owner(struct pack *p, struct tar_entry *e)
+{
+    const struct pack_owners *o = p->options->owners;
+    struct pack_owner key = {.path = e->path};
+    const struct pack_owner *found = o && o->n ? bsearch(&key, o->v, o->n, sizeof(*o->v), owner_compare) : NULL;
+    if (!found)
         return;
-    e->uid = owner->uid;
-    e->gid = owner->gid;
+    e->uid = found->owner.uid;
+    e->gid = found->owner.gid;
+    p->squashed = true;
 }
 
 static int entry_begin(struct place *d, const struct item *item, enum tar_type type, struct tar_entry *ret)
@@ -489,9 +555,17 @@ static int pack_device(struct place *d, const struct item *item)
 static int pack_hardlink(struct place *d, const struct item *item, const char *first)
 {
     auto_with(tar_entry_done) struct tar_entry e = {0};
+    struct kept_owner owner;
+    auto_close int fd = -1;
     int r = entry_begin(d, item, TAR_HARDLINK, &e);
     if (r < 0)
         return r;
+    if (d->p->single && S_ISREG(item->st.st_mode))
+        fd = openat(d->fd, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && kept_owner_get(fd, &owner)) {
+        e.uid = owner.uid;
+        e.gid = owner.gid;
+    }
     e.link = xstrdup(first);
     return emit_entry(d->p, &e);
 }
@@ -650,6 +724,8 @@ static int pack_root(struct pack *p)
 static int pack_stream(struct pack *p)
 {
     static const char end[TAR_END_SIZE];
+    if (p->options->owners)
+        owners_sort(p->options->owners);
     int r = stubs_remove(p);
     if (r == 0)
         r = pack_root(p);
@@ -667,7 +743,7 @@ static int pack_publish(struct pack *p, struct stage *st, const char *name, char
     struct layer l = {
         .diffid = hex,
         .size = p->size,
-        .owners = (char *)(p->options->owner ? OWNERS_SQUASHED : OWNERS_EXACT),
+        .owners = (char *)(p->squashed ? OWNERS_SQUASHED : OWNERS_EXACT),
         .has_root = p->has_root,
         .empty = !p->holds,
     };
@@ -696,7 +772,8 @@ static void pack_done(struct pack *p)
 
 int layer_pack(struct stage *st, const char *name, const struct pack_options *options, char **ret_key)
 {
-    auto_with(pack_done) struct pack p = {.options = options, .dir = dir_open(st->fd, name), .diff = -1};
+    auto_with(pack_done) struct pack p = {
+        .options = options, .single = idmap_single(&st->store->map), .dir = dir_open(st->fd, name), .diff = -1};
     if (p.dir < 0)
         return p.dir;
     p.diff = dir_open(p.dir, "diff");

@@ -4,6 +4,7 @@
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/kept-owner.h"
 
 #include "layer-private.h"
 
@@ -106,7 +107,7 @@ static struct timespec *entry_times(const struct fill *f, struct timespec times[
     return times;
 }
 
-/* A user of one id owns everything. */
+/* A user of one id owns everything: owners are kept beside the files. */
 static bool has_owner(const struct fill *f)
 {
     return f->f->owners && !idmap_single(f->f->map);
@@ -127,11 +128,20 @@ static mode_t entry_mode(const struct fill *f)
     return f->e->mode & (f->f->no_set_ids ? 01777 : 07777);
 }
 
+static int keep_owner(const struct fill *f, int fd)
+{
+    if (!f->f->owners || !idmap_single(f->f->map))
+        return 0;
+    errno = -kept_owner_set(fd, (struct kept_owner){f->e->uid, f->e->gid});
+    return errno ? entry_errno(f) : 0;
+}
+
 static int set_xattrs(const struct fill *f, int fd)
 {
     for (size_t i = 0; !f->f->no_set_ids && i < f->e->n_xattrs; i++) {
         const struct tar_xattr *x = &f->e->xattrs[i];
-        bool wanted = str_after(x->name, "user.") || str_eq(x->name, "security.capability");
+        bool plain = str_after(x->name, "user.") && !str_after(x->name, "user.whelk.");
+        bool wanted = plain || str_eq(x->name, "security.capability");
         if (wanted && fsetxattr(fd, x->name, x->value, x->len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
             return entry_errno(f);
     }
@@ -147,6 +157,8 @@ static int set_metadata(const struct fill *f, int fd)
     if (fchmod(fd, entry_mode(f)) < 0)
         return entry_errno(f);
     int r = set_xattrs(f, fd);
+    if (r == 0)
+        r = keep_owner(f, fd);
     if (r < 0)
         return r;
     return futimens(fd, entry_times(f, times)) < 0 ? entry_errno(f) : 0;
@@ -241,7 +253,8 @@ static int fill_dir(struct fill *f, int dir, const char *name)
     if (has_owner(f) && fchown(fd, f->e->uid, f->e->gid) < 0)
         return entry_errno(f);
     note_dir(f);
-    return set_xattrs(f, fd);
+    int r = set_xattrs(f, fd);
+    return r < 0 ? r : keep_owner(f, fd);
 }
 
 static int fill_nothing(struct fill *f, int dir, const char *name)

@@ -4,6 +4,7 @@
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/kept-owner.h"
 
 #include "layer-private.h"
 
@@ -122,8 +123,13 @@ static void add_xattrs(struct writer *x, int fd, struct tar_entry *e)
     for (char *p = x->names; n > 0 && p < x->names + n; p += strlen(p) + 1) {
         bool wanted = str_after(p, "user.") || str_eq(p, "security.capability");
         ssize_t len = wanted ? fgetxattr(fd, p, x->data, XATTRS_MAX) : -1;
-        if (len >= 0)
+        struct kept_owner owner;
+        if (len >= 0 && !str_after(p, "user.whelk."))
             tar_entry_add_xattr(e, p, x->data, (size_t)len);
+        else if (len >= 0 && str_eq(p, KEPT_OWNER_XATTR) && kept_owner_parse(x->data, (size_t)len, &owner)) {
+            e->uid = owner.uid;
+            e->gid = owner.gid;
+        }
     }
 }
 

@@ -436,16 +436,6 @@ DOCKERFILE
         "1000:1000 77:78 0:0 12:50 0:0 55:55 55:55"
 }
 
-@test "COPY --chown where only one id is mapped: root's, with a warning" {
-    skip_unless_lane plain
-    touch "$C/a"
-    printf 'FROM base\nCOPY --chown=user a /a\n' | dockerfile
-    run_whelk build -t img "$C"
-    assert_success
-    assert_stderr --partial "/etc/subuid"
-    assert_equal "$(in_image stat -c %u /a)" 0
-}
-
 @test "COPY --chown: the layer is the same for every user, whatever ids are mapped" {
     echo x >"$C/a"
     chmod 0644 "$C/a"
