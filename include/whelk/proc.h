@@ -14,6 +14,8 @@ struct worker {
     int err_fd;
 };
 int worker_start(int (*fn)(void *arg), void *arg, struct worker *ret);
+/* In a worker: where its result goes, for the list of what stays open. */
+int worker_err_fd(void);
 /* Waits for the end; returns what fn returned, with its error text in the slot. A worker that was killed: -ECHILD. */
 int worker_wait(struct worker *w);
 /* In a forked child: sends r and the error slot into err_fd and ends the process. */

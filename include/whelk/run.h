@@ -12,6 +12,7 @@
 
 #include "whelk/ctr.h"
 #include "whelk/image-config.h"
+#include "whelk/layer.h"
 
 /* What the command line asks for (run, create): plain strings as typed, NULL or false when not given. */
 struct run_options {
@@ -113,7 +114,7 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
 /* One step of a build: a container without record or supervisor. The caller is inside the store's user namespace and
  * init of a pid namespace (userns_become). Overlay of layers (bottom first) with dir/upper and dir/work. Output goes to
  * out_fd (both streams). Returns the command's exit code, or a negative errno with text. stubs: what whelk put into the
- * tree (for layer_pack); caller frees. */
+ * tree (for layer_pack); caller frees. ret_owners gets the owners of what keeps none on disk. */
 struct step_spec {
     char *const *layers;
     const char *dir; /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
@@ -123,7 +124,7 @@ struct step_spec {
 };
 /* Writes hosts, hostname and resolv.conf for a container or step into dirfd. */
 int run_write_files(int dirfd, const char *hostname, const char *name);
-int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs);
+int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners);
 
 /* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text", rotated. */
 enum { LOG_MAX_SIZE = 10 * 1000 * 1000, LOG_MAX_FILES = 3 };

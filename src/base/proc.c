@@ -18,11 +18,19 @@
 /* Bounds what a worker makes its parent allocate: the last output of a failed step is the largest part. */
 enum { WORKER_MESSAGE_MAX = 1 << 20 };
 
+static int own_err_fd = -1;
+
+int worker_err_fd(void)
+{
+    return own_err_fd;
+}
+
 /* The worker side. The parent may have died before prctl; if it is in another pid namespace, getppid gives 0 and cannot
  * tell. */
 static void worker_main_child(pid_t parent, int err_fd, int (*fn)(void *arg), void *arg) __attribute__((noreturn));
 static void worker_main_child(pid_t parent, int err_fd, int (*fn)(void *arg), void *arg)
 {
+    own_err_fd = err_fd;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         worker_finish(err_fd, err_sys("cannot tie a worker to its parent"));
     pid_t now = getppid();

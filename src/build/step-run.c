@@ -96,7 +96,7 @@ static int run_in(struct step *s, int box, const char *name, struct layer_facts 
     };
     if (out < 0)
         return err_sys("cannot keep the output of RUN");
-    int r = run_step(s->b->store, &spec, &ret->stubs);
+    int r = run_step(s->b->store, &spec, &ret->stubs, &ret->owners);
     return r > 0 ? fail(s, r, out) : r;
 }
 

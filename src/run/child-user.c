@@ -78,7 +78,7 @@ static void add_group(struct child *k, uint32_t gid)
     for (unsigned i = 0; i < k->who.n_groups; i++)
         if (k->groups[i] == gid)
             return;
-    if (k->who.n_groups < ARRAY_LEN(k->groups) && idmap_has_gid(k->plan->map, gid))
+    if (k->who.n_groups < ARRAY_LEN(k->groups) && (k->plan->fake_ids || idmap_has_gid(k->plan->map, gid)))
         k->groups[k->who.n_groups++] = gid;
 }
 
@@ -151,13 +151,16 @@ int child_find_user(struct child *k)
     int r = find_passwd(k, passwd, *user ? user : "0");
     if (r == 0 && group && *group)
         r = find_group(k, groups, group);
-    if (r == 0)
+    k->asked = k->who;
+    if (r == 0 && k->plan->fake_ids)
+        k->who.uid = k->who.gid = 0;
+    else if (r == 0)
         r = check_mapped(k);
     if (r < 0)
         return r;
     auto_free char *name = name_of(passwd, *user ? user : "0");
     /* The own group is among them, as after a login: a set-group-id program must not be a way to be rid of it. */
-    add_group(k, k->who.gid);
+    add_group(k, k->asked.gid);
     if (!group)
         find_memberships(k, groups, name);
     r = add_asked_groups(k, groups);

@@ -6,6 +6,7 @@
  * "executed". */
 #include "child.h"
 
+#include "fake-ids.h"
 #include "frame.h"
 #include "ns.h"
 #include "ulimit.h"
@@ -253,6 +254,23 @@ static int maybe_init(struct child *k)
     return k->plan->c->init && !k->plan->exec ? child_init(k) : 0;
 }
 
+/* Who it is meant to be, for the process that plays it. */
+static int play_ids(struct child *k)
+{
+    struct fake_creds creds = {.n_groups = k->who.n_groups};
+    auto_close int listener = -1;
+    for (int i = 0; i < ID_COUNT; i++) {
+        creds.uid[i] = k->asked.uid;
+        creds.gid[i] = k->asked.gid;
+    }
+    for (unsigned i = 0; i < k->who.n_groups; i++)
+        creds.groups[i] = k->groups[i];
+    int r = fake_ids_install(&listener);
+    if (r == 0 && frame_send(k->plan->sock, FRAME_FAKE_IDS, &creds, sizeof creds, listener, 0) < 0)
+        r = err_set(-EPIPE, "cannot hand over the listener of the filter");
+    return r;
+}
+
 /* The identity, then the filter: loading one without no_new_privs needs CAP_SYS_ADMIN, which is kept over the change of
  * ids as the extra capability and dropped by the one call that follows. */
 static int become_user(struct child *k)
@@ -272,6 +290,8 @@ static int become_user(struct child *k)
         r = err_sys("cannot tie the command to its supervisor");
     if (r == 0 && k->plan->filter_len)
         r = seccomp_install(k->plan->filter, k->plan->filter_len);
+    if (r == 0 && k->plan->fake_ids)
+        r = play_ids(k);
     return r < 0 ? r : caps_drop_extra(effective);
 }
 

@@ -24,6 +24,7 @@ struct plan {
     int stdio[3];        /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
     int sock;            /* the CHILD's end of its socket pair */
     struct winsize size; /* of a new terminal; ws_row 0: unknown */
+    bool fake_ids;       /* one id is mapped, and all others are played (fake-ids.h) */
     bool exec;           /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */
@@ -38,6 +39,7 @@ struct child {
     int null_fd;   /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
     bool host_sys; /* /sys is a bind of the host's */
     struct identity who;
+    struct identity asked; /* the same, but where one id is mapped and the others are played */
     gid_t groups[64];
     char *home;
     int slave_fd; /* pty slave */

@@ -22,6 +22,7 @@ enum frame {
     FRAME_SIGNAL,      /* payload: int */
     FRAME_PTY,         /* from the CHILD: the pty master travels along */
     FRAME_DETACH,      /* from a client: it leaves, the command stays */
+    FRAME_FAKE_IDS,    /* from the CHILD: payload: struct fake_creds; the listener of its filter travels along */
     FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
 };
 

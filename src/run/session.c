@@ -9,6 +9,8 @@
  * Runs in: SUPERVISOR, the middle process of exec, build steps. */
 #include "session.h"
 
+#include "fake-ids.h"
+
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/proc.h"
@@ -59,6 +61,7 @@ void session_init(struct session *s)
                           .signals = -1,
                           .raw_out = -1,
                           .store_fd = -1,
+                          .fake_upper = -1,
                           .stop_signal = SIGTERM,
                           .stop_timeout = 10};
     for (size_t i = 0; i < CLIENTS_MAX; i++)
@@ -141,7 +144,7 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
 
 int session_await(struct session *s)
 {
-    char buf[FRAME_MAX];
+    _Alignas(struct fake_creds) char buf[FRAME_MAX];
     enum frame type;
     int r = 0;
     frame_send(s->sock, FRAME_GO, NULL, 0, -1, 0);
@@ -154,6 +157,8 @@ int session_await(struct session *s)
             s->master = take_fd(&fd);
         else if (type == FRAME_STUB)
             strv_add_take(&s->stubs, xstrndup(buf, (size_t)n));
+        else if (type == FRAME_FAKE_IDS && fd >= 0 && n == sizeof(struct fake_creds))
+            r = fake_ids_start(fd, s->pid, (const struct fake_creds *)buf, s->fake_upper, &s->fake);
         else if (type == FRAME_ERROR)
             r = err_unpack(buf, (size_t)n);
         fd_close(fd);

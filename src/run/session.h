@@ -62,6 +62,8 @@ struct session {
     struct log_writer *log; /* or NULL */
     struct winsize size;    /* of the client's terminal; ws_row 0: unknown */
     char **stubs;           /* reported by the CHILD */
+    struct fake_ids *fake;  /* plays ids where one is mapped, or NULL */
+    int fake_upper;         /* the overlay's upper directory, for the owners of links; -1: they are not asked for */
     struct client clients[CLIENTS_MAX];
     struct timer timers[TIMERS_MAX];
     struct source sources[SOURCES_MAX];

@@ -2,9 +2,11 @@
  * a pid namespace, so its death ends the step.
  *
  * Runs in: the builder, inside the store's user namespace. */
+#include "fake-ids.h"
 #include "launch.h"
 
 #include "whelk/err.h"
+#include "whelk/fd.h"
 #include "whelk/layer.h"
 #include "whelk/seccomp.h"
 
@@ -18,7 +20,26 @@ static int run_session(struct session *session, struct plan *plan, const struct 
     return r < 0 ? r : session_loop(session);
 }
 
-int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs)
+/* After the step ended with r. */
+static int end_fake(struct fake_ids *fake, int r, struct pack_owners *owners)
+{
+    size_t len = 0;
+    auto_free char *packed = err_pack(r, &len); /* why the step failed says more than what follows from it */
+    int ended = fake_ids_finish(fake, r == 0 ? owners : NULL);
+    if (r < 0)
+        return err_unpack(packed, len);
+    if (r > 0)
+        err_clear();
+    return r == 0 ? ended : r;
+}
+
+static int open_upper(const struct store *s, const struct step_spec *spec)
+{
+    auto_free char *path = xasprintf("%s/upper", spec->dir);
+    return dir_open(s->fd, path);
+}
+
+int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners)
 {
     struct ctr c = {
         .name = (char *)(uintptr_t) "build step",
@@ -37,6 +58,7 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs)
                         .dir = spec->dir,
                         .inject = true,
                         .report_stubs = true,
+                        .fake_ids = idmap_single(&s->map),
                         .stdio = {-1, -1, -1},
                         .sock = -1};
     struct session session;
@@ -44,11 +66,15 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs)
     session.raw_out = spec->out_fd;
     struct seccomp_spec filter = {.caps = caps_default()};
     auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int upper = plan.fake_ids ? open_upper(s, spec) : -1;
+    session.fake_upper = upper;
     int r = layer_lowers(s, spec->layers, &plan.lowers);
     if (r == 0)
         r = seccomp_filter(&filter, cache, &plan.filter, &plan.filter_len);
     if (r == 0)
         r = run_session(&session, &plan, &c);
+    if (session.fake)
+        r = end_fake(take_ptr(&session.fake), r, ret_owners);
     if (r >= 0)
         *ret_stubs = take_ptr(&session.stubs);
     session_done(&session);
