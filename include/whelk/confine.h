@@ -2,10 +2,16 @@
 #ifndef WHELK_CONFINE_H
 #define WHELK_CONFINE_H
 
+#include <stdbool.h>
+
 /* For a filter process (inflate): only read, write, memory and exit. Loads nothing afterwards: dlopen before. */
 int confine_filter(void);
 /* For a process that fills the directory dirfd: chroot into it, no network, no exec, no ptrace, no namespaces; file
  * calls allowed. Needs CAP_SYS_CHROOT (root of a user namespace). */
 int confine_to_dir(int dirfd);
+/* For a process that moves packets: the directory dirfd (closed here) becomes its root; sockets of the internet
+ * protocols only, no exec, no capability but, with routes, CAP_NET_ADMIN. host_root: it is root outside of any user
+ * namespace, and becomes nobody. */
+int confine_to_network(int dirfd, bool host_root, bool routes);
 
 #endif

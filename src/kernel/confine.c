@@ -8,12 +8,14 @@
 #include "whelk/err.h"
 
 #include <assert.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #if defined(__x86_64__)
@@ -148,6 +150,69 @@ static const struct call dir_calls[] = {
     {__NR_fchdir},
 };
 
+/* Sockets of the internet protocols (2 and 10; 1, 16 and 17 would be local, netlink and packet sockets), pipes between
+ * them, waiting; and reading in an empty root. */
+enum { NOT_INTERNET = ~(AF_INET | AF_INET6) };
+
+static const struct call net_calls[] = {
+    {__NR_socket, 0, NOT_INTERNET},
+#ifdef __NR_socketcall
+    {__NR_socketcall},
+#endif
+    {__NR_bind},
+    {__NR_connect},
+    {__NR_listen},
+#ifdef __NR_accept
+    {__NR_accept},
+#endif
+    {__NR_accept4},
+    {__NR_shutdown},
+    {__NR_getsockname},
+    {__NR_getpeername},
+    {__NR_getsockopt},
+    {__NR_setsockopt},
+    {__NR_sendto},
+    {__NR_recvfrom},
+    {__NR_sendmsg},
+    {__NR_recvmsg},
+    {__NR_ioctl},
+    {__NR_fcntl, 1, NO_SIGNALS},
+#ifdef __NR_fcntl64
+    {__NR_fcntl64, 1, NO_SIGNALS},
+#endif
+    {__NR_pipe2},
+    {__NR_splice},
+    {__NR_epoll_ctl},
+    {__NR_epoll_pwait},
+#ifdef __NR_epoll_wait
+    {__NR_epoll_wait},
+#endif
+#ifdef __NR_ppoll_time64
+    {__NR_ppoll_time64},
+#endif
+    {__NR_openat},
+    {__NR_lseek},
+#ifdef __NR_open
+    {__NR_open},
+#endif
+#ifdef __NR_stat
+    {__NR_stat},
+#endif
+#ifdef __NR_newfstatat
+    {__NR_newfstatat},
+#endif
+#ifdef __NR_fstatat64
+    {__NR_fstatat64},
+#endif
+#ifdef __NR_fstat
+    {__NR_fstat},
+#endif
+#ifdef __NR_fstat64
+    {__NR_fstat64},
+#endif
+    {__NR_statx},
+};
+
 enum {
     PER_CALL = 5, /* instructions for one row, at most */
     AROUND = 8,   /* before and behind the rows */
@@ -201,14 +266,11 @@ static int filter_install(const struct call *more, size_t n)
     return 0;
 }
 
-/* Leaves what it takes to write files of any owner: for root's store these would be the host's capabilities. */
-static int caps_reduce(void)
+/* For root's store these would be the host's capabilities. */
+static int caps_reduce(unsigned keep)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    const unsigned keep =
-        1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID | 1u << CAP_SETFCAP;
-    static_assert(CAP_SETFCAP < 32, "the kept capabilities are in the first word");
     if (syscall(__NR_capget, &head, data) < 0)
         return err_sys("cannot read the capabilities of a worker");
     data[0].permitted &= keep;
@@ -229,6 +291,32 @@ int confine_to_dir(int dirfd)
 {
     if (fchdir(dirfd) < 0 || chroot(".") < 0)
         return err_sys("cannot confine a worker to its directory");
-    int r = caps_reduce();
+    /* what it takes to write files of any owner */
+    int r =
+        caps_reduce(1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID | 1u << CAP_SETFCAP);
+    static_assert(CAP_SETFCAP < 32, "the kept capabilities are in the first word");
     return r < 0 ? r : filter_install(dir_calls, ARRAY_LEN(dir_calls));
+}
+
+/* Another user than root where that is not root of a user namespace: what he could open would be the host's files. */
+static int leave_root(void)
+{
+    enum { NOBODY = 65534 };
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+        setresuid(NOBODY, NOBODY, NOBODY) < 0)
+        return err_sys("cannot confine a network helper to a user");
+    return 0;
+}
+
+int confine_to_network(int dirfd, bool host_root, bool routes)
+{
+    if (fchdir(dirfd) < 0 || chroot(".") < 0)
+        return err_sys("cannot confine a network helper to an empty directory");
+    fd_close(dirfd);
+    int r = host_root ? leave_root() : 0;
+    if (r == 0)
+        r = caps_reduce(routes ? 1u << CAP_NET_ADMIN : 0);
+    if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        r = err_sys("cannot confine a network helper");
+    return r < 0 ? r : filter_install(net_calls, ARRAY_LEN(net_calls));
 }

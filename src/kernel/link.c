@@ -1,11 +1,19 @@
-/* Network interfaces, as far as plain ioctls go. Runs in: CHILD or SUPERVISOR, in the container's network namespace. */
+/* Network interfaces, addresses and routes. Runs in: CHILD, SUPERVISOR or a helper, in the container's network
+ * namespace. */
 #include "whelk/link.h"
 #include "whelk/auto.h"
 #include "whelk/err.h"
 
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+enum { LOOPBACK_INDEX = 1 }; /* the first interface of every namespace */
 
 int link_loopback_up(void)
 {
@@ -19,4 +27,109 @@ int link_loopback_up(void)
     if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
         return err_sys("cannot bring the loopback interface up");
     return 0;
+}
+
+int link_index(const char *name)
+{
+    unsigned index = if_nametoindex(name);
+    return index ? (int)index : err_sys("cannot find the interface %s", name);
+}
+
+int link_tap(const char *name, int *ret_fd)
+{
+    struct ifreq req = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    auto_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    snprintf(req.ifr_name, sizeof req.ifr_name, "%s", name);
+    if (fd < 0 && errno == EACCES)
+        return err_set(-EACCES, "/dev/net/tun may not be opened by this user; as root: chmod 0666 /dev/net/tun");
+    if (fd < 0)
+        return err_sys("cannot open /dev/net/tun; as root: modprobe tun");
+    if (ioctl(fd, TUNSETIFF, &req) < 0)
+        return err_sys("cannot make a tap device");
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int link_tap_keep(int fd)
+{
+    return ioctl(fd, TUNSETPERSIST, 1) < 0 ? err_sys("cannot keep a tap device") : 0;
+}
+
+void link_queue_up(struct netlink *n, int index, unsigned mtu, const unsigned char *mac)
+{
+    struct ifinfomsg head = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    netlink_begin(n, RTM_NEWLINK, 0, &head, sizeof head);
+    if (mtu)
+        netlink_attr(n, IFLA_MTU, &mtu, sizeof mtu);
+    if (mac)
+        netlink_attr(n, IFLA_ADDRESS, mac, 6);
+}
+
+void link_queue_address(struct netlink *n, int index, const struct ip *address)
+{
+    size_t len;
+    const void *bytes = ip_bytes(address, &len);
+    struct ifaddrmsg head = {.ifa_family = (unsigned char)address->family,
+                             .ifa_prefixlen = address->prefix,
+                             .ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
+                             .ifa_index = (unsigned)index};
+    netlink_begin(n, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+    netlink_attr(n, IFA_LOCAL, bytes, len);
+    netlink_attr(n, IFA_ADDRESS, bytes, len);
+}
+
+void link_queue_default_route(struct netlink *n, int index, const struct ip *gateway)
+{
+    size_t len;
+    const void *bytes = ip_bytes(gateway, &len);
+    struct rtmsg head = {.rtm_family = (unsigned char)gateway->family,
+                         .rtm_table = RT_TABLE_MAIN,
+                         .rtm_protocol = RTPROT_STATIC,
+                         .rtm_scope = RT_SCOPE_UNIVERSE,
+                         .rtm_type = RTN_UNICAST};
+    netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+    netlink_attr(n, RTA_GATEWAY, bytes, len);
+    netlink_attr(n, RTA_OIF, &index, sizeof index);
+}
+
+/* "local default dev lo" in a table of its own. */
+static void queue_local_table(struct netlink *n, sa_family_t family, unsigned table)
+{
+    int lo = LOOPBACK_INDEX;
+    struct rtmsg head = {.rtm_family = (unsigned char)family,
+                         .rtm_table = (unsigned char)table,
+                         .rtm_protocol = RTPROT_STATIC,
+                         .rtm_scope = RT_SCOPE_HOST,
+                         .rtm_type = RTN_LOCAL};
+    netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof head);
+    netlink_attr(n, RTA_OIF, &lo, sizeof lo);
+}
+
+static void begin_rule(struct netlink *n, sa_family_t family, unsigned table, unsigned to_bits)
+{
+    struct fib_rule_hdr head = {.family = (unsigned char)family,
+                                .dst_len = (unsigned char)to_bits,
+                                .table = (unsigned char)table,
+                                .action = FR_ACT_TO_TBL};
+    netlink_begin(n, RTM_NEWRULE, NLM_F_CREATE, &head, sizeof head);
+}
+
+void link_queue_mark_is_local(struct netlink *n, sa_family_t family, unsigned mark, unsigned table)
+{
+    queue_local_table(n, family, table);
+    begin_rule(n, family, table, 0);
+    netlink_attr(n, FRA_FWMARK, &mark, sizeof mark);
+}
+
+void link_queue_reply_is_local(struct netlink *n, unsigned port, const struct ip *to, unsigned table)
+{
+    size_t len;
+    const void *bytes = ip_bytes(to, &len);
+    const unsigned char udp = IPPROTO_UDP;
+    const struct fib_rule_port_range range = {(unsigned short)port, (unsigned short)port};
+    queue_local_table(n, to->family, table);
+    begin_rule(n, to->family, table, (unsigned)len * 8);
+    netlink_attr(n, FRA_DST, bytes, len);
+    netlink_attr(n, FRA_IP_PROTO, &udp, sizeof udp);
+    netlink_attr(n, FRA_SPORT_RANGE, &range, sizeof range);
 }
