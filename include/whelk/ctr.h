@@ -32,6 +32,25 @@ struct ctr_secret {
     int64_t uid, gid, mode;
 };
 extern const struct rec_type ctr_secret_rec;
+/* One network that a container is attached to, as asked for. */
+struct ctr_net {
+    char *name;     /* a kind ("private", "none", "host", "pasta", "ns", "container"), or a network's name */
+    char *target;   /* ns: the path; container: the id */
+    char **options; /* of the kind, as "mtu=1500" */
+    char **aliases; /* further names of the container there */
+    char *ip, *ip6, *mac, *interface;
+};
+/* Published ports: count ones from port on, to count ones from host_port on. */
+struct ctr_port {
+    char *host_ip;     /* NULL: every address */
+    int64_t host_port; /* 0: a free one, found at the start */
+    int64_t host_end;  /* of one port in the container: the first free one up to here; 0: just host_port */
+    int64_t port;      /* in the container */
+    int64_t count;
+    char *proto; /* "tcp", "udp" */
+    bool hide;   /* the container sees its gateway instead of the client's address */
+};
+extern const struct rec_type ctr_net_rec, ctr_port_rec;
 
 /* What a container is: decided once by run/spec.c (or a build step), never changed by running it. */
 struct ctr {
@@ -52,7 +71,13 @@ struct ctr {
     char **labels; /* KEY=VALUE */
 
     bool tty, open_stdin, auto_remove, init, read_only, privileged, no_new_privs, nested, unmask;
-    char *network;                       /* "private", "none", "host" */
+    char *network;            /* name of the first network */
+    struct rec_list networks; /* struct ctr_net */
+    struct rec_list ports;    /* struct ctr_port */
+    bool publish_all;         /* ports has what is exposed too */
+    char **dns, **dns_search, **dns_options;
+    char **add_hosts;                    /* "NAME=ADDRESS"; ADDRESS may be "host-gateway" */
+    char *hosts_file;                    /* NULL: made; "none", "image" or the path of what it begins with */
     char *seccomp;                       /* NULL: built in; "unconfined"; path */
     int64_t cap_bounding, cap_effective; /* bit sets; effective for uid 0 */
     int64_t cap_ambient;                 /* explicit adds, for other users */
@@ -123,15 +148,25 @@ enum ctr_status {
     CTR_ELSEWHERE /* runs on another host: shared home */
 };
 
+/* One network of a running container. */
+struct ctr_live_net {
+    char *name, *interface, *mac;
+    char *ip, *gateway, *ip6, *gateway6;
+    int64_t prefix, prefix6;
+};
+extern const struct rec_type ctr_live_net_rec;
+
 /* The live record, published by the supervisor when the command runs. */
 struct ctr_live {
     struct rec_head head;
     char *boot_id;
-    int64_t pid;       /* of the container's init, in the host's pid namespace */
-    int64_t pid_start; /* its start time in ticks: pids come again (H12) */
-    int64_t started;   /* ns */
-    char **cgroup;     /* cgroup_paths of its group; NULL: none */
-    int64_t restarts;  /* how often the restart policy started it again */
+    int64_t pid;              /* of the container's init, in the host's pid namespace */
+    int64_t pid_start;        /* its start time in ticks: pids come again (H12) */
+    int64_t started;          /* ns */
+    char **cgroup;            /* cgroup_paths of its group; NULL: none */
+    int64_t restarts;         /* how often the restart policy started it again */
+    struct rec_list networks; /* struct ctr_live_net */
+    struct rec_list ports;    /* struct ctr_port, each with the port of the host that it has */
 };
 extern const struct rec_type ctr_live_rec;
 void ctr_live_done(struct ctr_live *l);

@@ -18,12 +18,14 @@
 struct run_options {
     bool detach, interactive, tty, rm, read_only, privileged, init, quiet;
     bool no_sig_proxy;
-    char *name, *workdir, *user, *entrypoint, *hostname, *network, *cidfile, *pull, *stop_signal;
+    char *name, *workdir, *user, *entrypoint, *hostname, *cidfile, *pull, *stop_signal;
     int64_t stop_timeout;
     char *restart, *health_cmd, *health_on_failure, *detach_keys;
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
+    bool no_hosts;
+    char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
     char *log_driver, **log_opts;
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
         **devices;
@@ -117,13 +119,11 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
  * tree (for layer_pack); caller frees. ret_owners gets the owners of what keeps none on disk. */
 struct step_spec {
     char *const *layers;
-    const char *dir; /* below the store's root: has upper/, work/, hosts, hostname and resolv.conf */
+    const char *dir; /* below the store's root: has upper/ and work/ */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
     int out_fd;
 };
-/* Writes hosts, hostname and resolv.conf for a container or step into dirfd. */
-int run_write_files(int dirfd, const char *hostname, const char *name);
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners);
 
 /* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text", rotated. */

@@ -53,9 +53,7 @@ static char **make_env(const struct step *s)
 static int make_box(const struct step *s, int box)
 {
     int r = layer_tree_make_root(s->b->store, box, "upper", s->state->layers);
-    if (r == 0)
-        r = dir_make(box, "work", 0700);
-    return r < 0 ? r : run_write_files(box, "build", NULL);
+    return r < 0 ? r : dir_make(box, "work", 0700);
 }
 
 /* With --quiet the output waits in an unnamed file, and is shown if the command fails. */

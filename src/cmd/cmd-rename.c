@@ -3,6 +3,7 @@
 
 #include "whelk/ctr.h"
 #include "whelk/run.h"
+#include "whelk/net.h"
 
 static int run(void *opts, char **args)
 {
@@ -14,13 +15,13 @@ static int run(void *opts, char **args)
     if (r == 0)
         r = ctr_find(s, args[0], &id);
     if (r == 0)
-        r = ctr_rename(s, id, args[1]);
-    if (r == 0)
         r = ctr_load(s, id, &c);
+    if (r == 0)
+        r = ctr_rename(s, id, args[1]);
     if (r == 0)
         r = ctr_open_dir(s, id, &dir);
     if (r == 0) /* its own /etc/hosts follows at once: the same file, written anew */
-        r = run_write_files(dir, c.hostname, c.name);
+        r = net_rename_host(dir, c.hostname, c.name, args[1]);
     ctr_done(&c);
     return r;
 }

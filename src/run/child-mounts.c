@@ -329,6 +329,13 @@ int child_mount_volumes(struct child *k)
     return r;
 }
 
+/* --dns none, --no-hosts: the image's own stays. */
+static bool leaves_image(const struct ctr *c, const char *file)
+{
+    return (str_eq(file, "resolv.conf") && strv_has(c->dns, "none")) ||
+           (str_eq(file, "hosts") && c->hosts_file && str_eq(c->hosts_file, "image"));
+}
+
 /* What whelk writes for each container lies over what the image has; the user's own mounts win. */
 int child_mount_files(struct child *k)
 {
@@ -338,7 +345,7 @@ int child_mount_files(struct child *k)
     const struct ctr_mount *mounts = list->items;
     int r = 0;
     for (size_t i = 0; k->plan->inject && i < ARRAY_LEN(files) && r == 0; i++) {
-        bool taken = false;
+        bool taken = leaves_image(k->plan->c, files[i][0]);
         for (size_t j = 0; j < list->n; j++)
             taken = taken || str_eq(mounts[j].target, files[i][1]);
         auto_close int mnt = -1;

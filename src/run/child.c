@@ -14,7 +14,6 @@
 #include "whelk/err.h"
 #include "whelk/exe.h"
 #include "whelk/fd.h"
-#include "whelk/link.h"
 #include "whelk/mnt.h"
 #include "whelk/proc.h"
 #include "whelk/seccomp.h"
@@ -120,9 +119,29 @@ static int set_hostname(struct child *k)
     return 0;
 }
 
-static int raise_loopback(struct child *k)
+/* The SUPERVISOR has the other end (whelk/net.h), and waits for this frame. */
+static int make_network(struct child *k)
 {
-    return ctr_ns_kind(k->plan->c, CLONE_NEWNET) == NS_OWN ? link_loopback_up() : 0;
+    auto_free char *warning = NULL;
+    auto_close int fd = -1;
+    int r = k->plan->net ? net_inside(k->plan->net, &fd, &warning) : 0;
+    if (r == 0 && frame_send(k->plan->sock, FRAME_NET, warning, warning ? strlen(warning) : 0, fd, 0) < 0)
+        _exit(125);
+    return r;
+}
+
+/* ping without CAP_NET_RAW, for every group that the container has. Below --sysctl, which may say otherwise. */
+static int allow_ping(struct child *k)
+{
+    const struct idmap *map = k->plan->map;
+    unsigned last = map->n_gid ? map->gid[map->n_gid - 1].inside + map->gid[map->n_gid - 1].count - 1 : INT32_MAX;
+    auto_free char *range = xasprintf("0 %u", MIN(last, (unsigned)INT32_MAX));
+    auto_close int fd = -1;
+    if (ctr_ns_kind(k->plan->c, CLONE_NEWNET) != NS_OWN)
+        return 0;
+    fd = open_in_root(k->root_fd, "proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_NOFOLLOW, 0);
+    (void)!write(fd, range, strlen(range)); /* a kernel without it has no such sockets */
+    return 0;
 }
 
 /* --ulimit: what was asked for is set or is an error. */
@@ -358,6 +377,7 @@ static const struct step {
     {close_descriptors, BOTH, "nothing of the caller's survives, whatever fails later"},
     {new_session, BOTH, "before anything can be signalled or make a file"},
     {slave_mounts, RUN, "before the first mount"},
+    {make_network, RUN, "needs no ids, which are being mapped meanwhile, and the host's /dev/net/tun"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
     {new_cgroupns, RUN, "after the supervisor has put it into its group"},
     {child_oom_score, RUN,
@@ -370,6 +390,7 @@ static const struct step {
     {child_mount_secrets, RUN, "on top of everything; the store is still there"},
     {child_secret_env, RUN, "the store is still there"},
     {child_own_volumes, RUN, "reads the container's passwd as it will be; the sources are still the host's"},
+    {allow_ping, RUN, "before --sysctl, which may say otherwise"},
     {set_sysctls, RUN, "before /proc/sys becomes read-only"},
     {make_cwd, RUN, "before a read-only root is sealed"},
     {open_pty, RUN, "needs the container's devpts"},
@@ -378,7 +399,6 @@ static const struct step {
     {child_enter_root, RUN, "last look at the host"},
     {open_pty, EXEC, "the container's devpts is there"},
     {set_hostname, RUN, "needs CAP_SYS_ADMIN"},
-    {raise_loopback, RUN, "needs CAP_NET_ADMIN"},
     {set_limits, BOTH, "before the identity changes"},
     {child_find_user, BOTH, "reads the image's passwd, below the root"},
     {enter_cwd, BOTH, "as root: the kernel checks the user's rights on use"},

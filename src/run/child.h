@@ -4,6 +4,7 @@
 
 #include "whelk/caps.h"
 #include "whelk/ctr.h"
+#include "whelk/net.h"
 
 struct ns_joins;
 
@@ -21,11 +22,12 @@ struct plan {
     bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
     void *filter;                 /* seccomp program */
     size_t filter_len;
-    int stdio[3];        /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
-    int sock;            /* the CHILD's end of its socket pair */
-    struct winsize size; /* of a new terminal; ws_row 0: unknown */
-    bool fake_ids;       /* one id is mapped, and all others are played (fake-ids.h) */
-    bool exec;           /* joins a running container: no mounts, no host name */
+    int stdio[3];          /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
+    int sock;              /* the CHILD's end of its socket pair */
+    struct winsize size;   /* of a new terminal; ws_row 0: unknown */
+    const struct net *net; /* or NULL: the namespace is left as it is */
+    bool fake_ids;         /* one id is mapped, and all others are played (fake-ids.h) */
+    bool exec;             /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */
 

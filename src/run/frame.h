@@ -23,6 +23,9 @@ enum frame {
     FRAME_PTY,         /* from the CHILD: the pty master travels along */
     FRAME_DETACH,      /* from a client: it leaves, the command stays */
     FRAME_FAKE_IDS,    /* from the CHILD: payload: struct fake_creds; the listener of its filter travels along */
+    FRAME_NET,         /* from the CHILD: its end of the network is made; payload: what is missing; a device may travel
+                          along */
+    FRAME_WARNING,     /* to the STARTER: payload: a line for the user */
     FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
 };
 

@@ -8,6 +8,7 @@
 #include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/layer.h"
+#include "whelk/log.h"
 #include "whelk/proc.h"
 #include "whelk/seccomp.h"
 #include "whelk/tty.h"
@@ -180,7 +181,9 @@ static int await_started(int sock, const char *name)
 {
     char buf[FRAME_MAX];
     enum frame type;
-    ssize_t n = frame_recv(sock, &type, buf, NULL, 0);
+    ssize_t n;
+    while ((n = frame_recv(sock, &type, buf, NULL, 0)) >= 0 && type == FRAME_WARNING)
+        log_warn("%.*s", (int)n, buf);
     if (n >= 0 && type == FRAME_STARTED)
         return 0;
     if (n >= 0 && type == FRAME_ERROR)
@@ -262,20 +265,11 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
     return attach_relay(&a);
 }
 
-int run_write_files(int dirfd, const char *hostname, const char *name)
+int run_write_files(int dirfd, const struct ctr *c)
 {
-    auto_free char *hosts =
-        xasprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t%s%s%s\n", hostname,
-                  name ? " " : "", name ? name : "");
-    auto_free char *hostname_line = xasprintf("%s\n", hostname);
-    auto_free char *resolv = NULL;
-    size_t resolv_len = 0;
-    if (file_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &resolv, &resolv_len) < 0)
-        resolv_len = 0;
-    int r = file_write(dirfd, "hosts", hosts, strlen(hosts), 0644);
-    if (r == 0)
-        r = file_write(dirfd, "hostname", hostname_line, strlen(hostname_line), 0644);
-    return r < 0 ? r : file_write(dirfd, "resolv.conf", resolv ? resolv : "", resolv_len, 0644);
+    auto_free char *line = xasprintf("%s\n", c->hostname);
+    int r = file_write(dirfd, "hostname", line, strlen(line), 0644);
+    return r < 0 ? r : net_write_files(dirfd, c, NULL);
 }
 
 int run_create(struct store *s, const struct ctr *c)
@@ -287,7 +281,7 @@ int run_create(struct store *s, const struct ctr *c)
         return r;
     r = ctr_draft_begin(s, c, &draft);
     if (r == 0) {
-        r = run_write_files(draft.fd, c->hostname, c->name);
+        r = run_write_files(draft.fd, c);
         if (r == 0)
             r = ctr_publish(s, c, &draft);
         if (r == 0)

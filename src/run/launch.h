@@ -19,6 +19,9 @@ struct launch {
     struct winsize size;
 };
 
+/* Writes hosts, hostname and resolv.conf, not knowing the network yet, for a container or step into dirfd. */
+int run_write_files(int dirfd, const struct ctr *c);
+
 /* Removes the groups that the live record of an ended container names. */
 void remove_cgroup(const struct ctr_live *live);
 

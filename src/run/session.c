@@ -142,6 +142,32 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
     return s->in >= 0 ? fd_set_nonblock(s->in, true) : 0;
 }
 
+/* The CHILD's pid as the host sees it: fdinfo of a pidfd speaks in the pid namespace of the /proc that is read. */
+pid_t session_host_pid(const struct session *s)
+{
+    char path[64];
+    auto_free char *text = NULL;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", s->pidfd);
+    if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
+        return 0;
+    const char *pid = strstr(text, "\nPid:");
+    return pid ? (pid_t)atoi(pid + 5) : 0;
+}
+
+int session_attach_net(struct session *s, struct net *net)
+{
+    char buf[FRAME_MAX];
+    enum frame type;
+    auto_close int fd = -1;
+    ssize_t n = frame_recv(s->sock, &type, buf, &fd, 0);
+    if (n >= 0 && type == FRAME_ERROR)
+        return err_unpack(buf, (size_t)n);
+    if (n < 0 || type != FRAME_NET)
+        return err_set(-ECHILD, "the container's first process was killed while it started");
+    auto_free char *warning = n ? xstrndup(buf, (size_t)n) : NULL;
+    return net_attach(net, session_host_pid(s), s->pidfd, take_fd(&fd), warning);
+}
+
 int session_await(struct session *s)
 {
     _Alignas(struct fake_creds) char buf[FRAME_MAX];

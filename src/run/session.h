@@ -91,6 +91,9 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
 /* Lets the CHILD go on and reads what it reports until the command is executed (0) or failed: then the CHILD's error,
  * status included. */
 int session_await(struct session *s);
+/* Joins the network that the CHILD has made its end of; before session_await. */
+int session_attach_net(struct session *s, struct net *net);
+pid_t session_host_pid(const struct session *s); /* of the CHILD; 0: gone */
 /* Runs the streams until the command has ended and its output is drained; returns the exit code (0..255). */
 int session_loop(struct session *s);
 /* Closes what belonged to a command that has ended, so that another can be started. */

@@ -58,22 +58,6 @@ static int make_labels(const struct run_options *o, const struct image_config *c
     return 0;
 }
 
-static int make_network(const struct store *s, const struct run_options *o, struct ctr *c)
-{
-    static const char *const modes[] = {"private", "none", "host", NULL};
-    const char *mode = o->network ? o->network : "private";
-    if (str_after(mode, "container:") || str_after(mode, "ns:"))
-        return spec_ns(s, CLONE_NEWNET, mode, "private none host container ns", &c->network);
-    for (size_t i = 0; modes[i]; i++)
-        if (str_eq(mode, modes[i])) {
-            c->network = xstrdup(mode);
-            return 0;
-        }
-    return err_set(-EINVAL,
-                   "--network %s is not known to this version; known: private, none, host, container:NAME, ns:PATH",
-                   mode);
-}
-
 /* A host name is a label or dotted labels (RFC 1123); 64 bytes is the kernel's limit. */
 static int make_hostname(const struct run_options *o, struct ctr *c)
 {
@@ -134,7 +118,7 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r < 0)
         return r;
     make_basics(o, config, c);
-    r = make_network(s, o, c);
+    r = spec_make_network(s, o, c);
     if (r == 0)
         r = spec_make_namespaces(s, o, c);
     if (r == 0)

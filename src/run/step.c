@@ -8,13 +8,26 @@
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/layer.h"
+#include "whelk/log.h"
 #include "whelk/seccomp.h"
 
 #include <fcntl.h>
 
-static int run_session(struct session *session, struct plan *plan, const struct ctr *c)
+/* As the SUPERVISOR does for a container. */
+static int run_session(struct session *session, struct plan *plan, struct net *net)
 {
-    int r = session_start(session, plan, ns_own_flags(c), false);
+    const struct ctr *c = plan->c;
+    auto_close int dir = dir_open(plan->store_fd, plan->dir);
+    plan->net = net;
+    int r = dir < 0 ? dir : run_write_files(dir, c);
+    if (r == 0)
+        r = session_start(session, plan, ns_own_flags(c), false);
+    if (r == 0)
+        r = session_attach_net(session, net);
+    strv_foreach (line, net_warnings(net))
+        log_warn("%s", line);
+    if (r == 0)
+        r = net_write_files(dir, c, net);
     if (r == 0)
         r = session_await(session);
     return r < 0 ? r : session_loop(session);
@@ -71,8 +84,11 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
     int r = layer_lowers(s, spec->layers, &plan.lowers);
     if (r == 0)
         r = seccomp_filter(&filter, cache, &plan.filter, &plan.filter_len);
+    auto_with(net_close_auto) struct net *net = NULL;
     if (r == 0)
-        r = run_session(&session, &plan, &c);
+        r = net_open(&c, &s->map, &net);
+    if (r == 0)
+        r = run_session(&session, &plan, net);
     if (session.fake)
         r = end_fake(take_ptr(&session.fake), r, ret_owners);
     if (r >= 0)

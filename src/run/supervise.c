@@ -64,18 +64,6 @@ static int take_alive(struct launch *l, struct exit_record *record, int *ret_fd)
     return r;
 }
 
-/* The CHILD's pid as the host sees it: fdinfo of a pidfd speaks in the pid namespace of the /proc that is read. */
-static pid_t host_pid(int pidfd)
-{
-    char path[64];
-    auto_free char *text = NULL;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
-        return 0;
-    const char *pid = strstr(text, "\nPid:");
-    return pid ? (pid_t)atoi(pid + 5) : 0;
-}
-
 static int open_signals(void)
 {
     sigset_t set;
@@ -132,6 +120,7 @@ struct supervisor {
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
     struct ctr changed;   /* the record as it was read again (reload) */
+    struct net *net;
     int alive;
     bool runs;
     bool ill; /* ended by its health check, to be started again */
@@ -157,17 +146,30 @@ static void end_rest(const struct supervisor *v)
 static int publish_live(const struct supervisor *v)
 {
     uint64_t start = 0;
-    pid_t pid = host_pid(v->s.pidfd);
+    pid_t pid = session_host_pid(&v->s);
     if (pid <= 0 || proc_start_time(pid, &start) < 0)
         return 0; /* ended already: the exit record will tell */
-    auto_strv char **groups = v->group ? cgroup_paths(v->group) : NULL;
-    struct ctr_live live = {.boot_id = (char *)(uintptr_t)proc_boot_id(),
+    struct ctr_live live = {.boot_id = xstrdup(proc_boot_id()),
                             .pid = pid,
                             .pid_start = (int64_t)start,
                             .started = v->record.started,
                             .restarts = v->restarts.count,
-                            .cgroup = groups};
-    return rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
+                            .cgroup = v->group ? cgroup_paths(v->group) : NULL};
+    net_describe(v->net, &live);
+    int r = rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
+    ctr_live_done(&live);
+    return r;
+}
+
+/* The CHILD waits with its namespaces made: joins its network, lets it go on, and tells when the command runs. */
+static int bring_up(struct supervisor *v)
+{
+    int r = session_attach_net(&v->s, v->net);
+    if (r == 0)
+        r = net_write_files(v->l->ctr_fd, v->l->c, v->net);
+    if (r == 0)
+        r = session_await(&v->s);
+    return r < 0 ? r : publish_live(v);
 }
 
 static int join_pid(const struct launch *l)
@@ -193,6 +195,9 @@ static int start(struct supervisor *v)
     if (r == 0)
         r = s->signals = open_signals();
     if (r >= 0)
+        r = net_open(l->c, &l->map, &v->net);
+    l->plan.net = v->net;
+    if (r >= 0)
         r = join_pid(l);
     /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on
      * its way to a scope. */
@@ -209,9 +214,7 @@ static int start(struct supervisor *v)
         r = take_alive(l, &v->record, &v->alive);
     if (r >= 0)
         r = log_open(l->ctr_fd, l->c, &s->log);
-    if (r >= 0)
-        r = session_await(s);
-    return r < 0 ? r : publish_live(v);
+    return r < 0 ? r : bring_up(v);
 }
 
 static void tell(const struct supervisor *v, const char *action, char *const *facts)
@@ -296,6 +299,7 @@ static int run_to_end(struct supervisor *v)
     v->health = health_begin(v->l, &v->s, on_health, v);
     int code = session_loop(&v->s);
     health_end(take_ptr(&v->health));
+    net_detach(v->net);
     end_rest(v);
     v->runs = false;
     if (v->group && cgroup_oom_killed(v->group))
@@ -310,12 +314,12 @@ static int start_again(struct supervisor *v)
 {
     v->record = (struct exit_record){.generation = v->record.generation + 1, .started = time_now()};
     exit_record_write(v->alive, &v->record);
-    int r = session_start(&v->s, &v->l->plan, ns_own_flags(v->l->c), v->l->relay_stdin);
+    int r = net_prepare(v->net);
+    if (r == 0)
+        r = session_start(&v->s, &v->l->plan, ns_own_flags(v->l->c), v->l->relay_stdin);
     if (r == 0)
         r = enter_group(v);
-    if (r == 0)
-        r = session_await(&v->s);
-    return r < 0 ? r : publish_live(v);
+    return r < 0 ? r : bring_up(v);
 }
 
 /* By the policy, or because the health check wants it, whatever the policy. */
@@ -399,6 +403,8 @@ void supervise(struct launch *l)
     r = r < 0 ? r : start(&v);
     if (r < 0)
         fail(&v, r);
+    strv_foreach (line, net_warnings(v.net))
+        frame_send(l->sock, FRAME_WARNING, line, strlen(line), -1, 0);
     frame_send(l->sock, FRAME_STARTED, NULL, 0, -1, 0);
     if (l->attached)
         client_add(&v.s, take_fd(&l->sock), true);

@@ -30,6 +30,8 @@ static const struct rec_field live_fields[] = {
     REC_FIELD(struct ctr_live, TIME, started, "started"),
     REC_FIELD(struct ctr_live, STRV, cgroup, "cgroup"),
     REC_FIELD(struct ctr_live, INT, restarts, "restarts"),
+    REC_NESTED(struct ctr_live, LIST, networks, "networks", &ctr_live_net_rec),
+    REC_NESTED(struct ctr_live, LIST, ports, "ports", &ctr_port_rec),
     REC_END,
 };
 const struct rec_type ctr_live_rec = {"live record", 1, sizeof(struct ctr_live), live_fields};

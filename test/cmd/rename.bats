@@ -26,7 +26,7 @@ teardown() {
     refused 125 "no such container: old" start old
     run_whelk start -a new
     assert_success
-    assert_output --regexp $'127.0.1.1\t[0-9a-f]{12} new'
+    assert_output --regexp $'10.0.2.100\t[0-9a-f]{12} new'
     # The old name is free.
     whelk create --name old base true >/dev/null
 }

@@ -1,0 +1,74 @@
+/* Private to net/: kinds of networks, and a container's membership in one. */
+#ifndef NET_KINDS_H
+#define NET_KINDS_H
+
+#include "helper.h"
+
+#include "whelk/net.h"
+
+struct member;
+
+enum {
+    NET_OWN = 1,       /* in a network namespace made for the container */
+    NET_OPTIONAL = 2,  /* the container runs without it, with a warning, where it cannot be had */
+    NET_ADDRESSES = 4, /* --ip and --mac-address may be given */
+    NET_ALIASES = 8,   /* --network-alias too, and several such networks */
+};
+
+/* Functions may be NULL: nothing to do. Those that return an int set a text with their error. */
+struct net_kind {
+    const char *name;
+    const char *help; /* of the options that may follow the colon */
+    unsigned flags;
+    int (*parse)(const char *text, struct ctr_net *ret); /* what follows the colon, or NULL; target and options */
+    int (*open)(struct member *m);                       /* SUPERVISOR, in the host's namespaces */
+    int (*inside)(const struct member *m, int *ret_fd);  /* CHILD, in its namespace */
+    int (*attach)(struct member *m, pid_t pid, int fd);  /* SUPERVISOR, ids mapped, CHILD waiting */
+    void (*detach)(struct member *m);                    /* SUPERVISOR */
+};
+extern const struct net_kind net_kinds[];
+extern const size_t n_net_kinds;
+const struct net_kind *net_kind_find(const char *name);
+
+/* One network of one container, in its SUPERVISOR. */
+struct member {
+    struct net *net;
+    const struct net_kind *kind;
+    const struct ctr_net *spec;
+    const char *interface;
+    unsigned char mac[6];
+    struct ip ip, gateway, ip6, gateway6; /* the container's own have the network's prefix; family 0: none */
+    struct ip dns, dns6;                  /* what answers queries */
+    bool host_is_gateway;                 /* the gateway's address is the host's loopback */
+    bool failed;                          /* could not be had: loopback only */
+    unsigned mtu;
+    struct net_helper helper;
+};
+
+/* addresses.c: the address that this machine uses towards the internet; -ENETUNREACH without text. In the network
+ * namespace of the caller. */
+int net_host_address(sa_family_t family, struct ip *ret);
+/* Its first IPv4 default gateway; family 0 if there is none. */
+int net_host_gateway(struct ip *ret);
+/* Gives lo the addresses of m, each for itself. */
+int net_address_on_loopback(const struct member *m);
+
+/* Is the SUPERVISOR root outside of any user namespace? */
+bool net_host_root(const struct net *n);
+const struct ctr *net_ctr(const struct net *n);
+const struct member *net_member(const struct net *n); /* the first */
+
+/* private.c: a tap device whose other end is a helper with libslirp */
+int private_parse(const char *text, struct ctr_net *ret);
+int private_open(struct member *m);
+int private_inside(const struct member *m, int *ret_fd);
+int private_attach(struct member *m, pid_t pid, int fd);
+void private_detach(struct member *m);
+/* loopback.c: no network, but an address that published ports can be forwarded to */
+int loopback_open(struct member *m);
+int loopback_inside(const struct member *m, int *ret_fd);
+/* pasta.c */
+int pasta_parse(const char *text, struct ctr_net *ret);
+int pasta_open(struct member *m);
+int pasta_attach(struct member *m, pid_t pid, int fd);
+#endif

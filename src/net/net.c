@@ -1,0 +1,271 @@
+/* A container's networks in its SUPERVISOR: calls what its kinds have for each moment (whelk/net.h).
+ *
+ * Runs in: SUPERVISOR, but for net_inside in the CHILD, and net_parse and net_check, which are pure. */
+#include "kinds.h"
+
+#include "whelk/err.h"
+#include "whelk/link.h"
+
+struct net {
+    const struct ctr *c;
+    bool host_root;
+    struct ctr_net plain;
+    struct member *members;
+    size_t n;
+    char **warnings;
+};
+
+static const struct ctr_net *networks(const struct ctr *c)
+{
+    return c->networks.items;
+}
+
+/* ---- parsing ---- */
+
+/* Spellings of other tools. */
+static const char *const synonyms[][2] = {
+    {"slirp4netns", "private"},
+    {"slirp", "private"},
+    {"default", "private"},
+};
+
+static int unknown(const char *word)
+{
+    auto_strv char **known = NULL;
+    for (size_t i = 0; i < n_net_kinds; i++)
+        strv_add(&known, net_kinds[i].name);
+    auto_free char *list = strv_join(known, ", ");
+    return err_set(-EINVAL, "--network %s is not known to this version; known: %s", word, list);
+}
+
+int net_parse(const char *word, struct ctr_net *ret)
+{
+    struct ctr_net net = {0};
+    const char *colon = strchr(word, ':');
+    auto_free char *typed = xstrndup(word, colon ? (size_t)(colon - word) : strlen(word));
+    const char *name = typed;
+    for (size_t i = 0; i < ARRAY_LEN(synonyms); i++)
+        if (str_eq(typed, synonyms[i][0]))
+            name = synonyms[i][1];
+    const struct net_kind *kind = net_kind_find(name);
+    if (!kind)
+        return unknown(word);
+    if (colon && !kind->parse)
+        return err_set(-EINVAL, "--network %s: %s takes no options", word, name);
+    int r = kind->parse ? kind->parse(colon ? colon + 1 : NULL, &net) : 0;
+    net.name = xstrdup(name);
+    if (r < 0) {
+        rec_done(&ctr_net_rec, &net);
+        return err_wrap(r, "--network %s", word);
+    }
+    *ret = net;
+    return 0;
+}
+
+static int check_one(const struct ctr_net *spec)
+{
+    const struct net_kind *k = net_kind_find(spec->name);
+    unsigned char mac[6];
+    struct ip ip;
+    const struct {
+        const char *option, *value;
+        unsigned needs;
+    } table[] = {{"--ip", spec->ip, NET_ADDRESSES},
+                 {"--mac-address", spec->mac, NET_ADDRESSES},
+                 {"--ip6", spec->ip6, NET_ALIASES},
+                 {"--network-alias", spec->aliases ? spec->aliases[0] : NULL, NET_ALIASES}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (table[i].value && !(k->flags & table[i].needs))
+            return err_set(-EINVAL, "%s %s: the network %s has none of its own to give", table[i].option,
+                           table[i].value, spec->name);
+    if (spec->mac && mac_parse(spec->mac, mac) < 0)
+        return err_set(-EINVAL, "--mac-address %s: write six bytes, as 02:42:ac:11:00:02", spec->mac);
+    if (spec->ip && (ip_parse(spec->ip, &ip) < 0 || ip.family != AF_INET))
+        return err_set(-EINVAL, "--ip %s is not an IPv4 address", spec->ip);
+    return 0;
+}
+
+int net_check(const struct ctr *c)
+{
+    int r = 0;
+    for (size_t i = 0; i < c->networks.n && r == 0; i++) {
+        const struct ctr_net *spec = &networks(c)[i];
+        if (c->networks.n > 1 && !(net_kind_find(spec->name)->flags & NET_ALIASES))
+            return err_set(-EINVAL, "--network %s goes with no other network", spec->name);
+        r = check_one(spec);
+    }
+    return r;
+}
+
+/* ---- what kinds ask ---- */
+
+bool net_host_root(const struct net *n)
+{
+    return n->host_root;
+}
+
+const struct ctr *net_ctr(const struct net *n)
+{
+    return n->c;
+}
+
+static void warn(struct net *n, const char *what)
+{
+    strv_addf(&n->warnings, "the container has no network but loopback: %s", what);
+    err_clear();
+}
+
+/* ---- the life of a container ---- */
+
+/* An address of its own that stays the same over restarts: locally administered, then digits of the id. */
+static void set_mac(struct member *m)
+{
+    const char *id = m->net->c->id ? m->net->c->id : "";
+    if (m->spec->mac && mac_parse(m->spec->mac, m->mac) == 0)
+        return;
+    m->mac[0] = 0x02;
+    for (size_t i = 1; i < 6; i++) {
+        char digits[3] = "";
+        if (strlen(id) >= 2 * i)
+            memcpy(digits, id + 2 * (i - 1), 2);
+        m->mac[i] = (unsigned char)strtoul(digits, NULL, 16);
+    }
+}
+
+/* Containers of builds have no list, only the name of a kind without options. */
+static int make_members(struct net *n)
+{
+    const struct ctr *c = n->c;
+    bool plain = !c->networks.n && c->network && net_kind_find(c->network);
+    n->n = plain ? 1 : c->networks.n;
+    n->members = xcalloc(MAX(n->n, (size_t)1), sizeof(*n->members));
+    n->plain = (struct ctr_net){.name = c->network};
+    for (size_t i = 0; i < n->n; i++) {
+        struct member *m = &n->members[i];
+        *m = (struct member){.net = n, .interface = "eth0", .helper = {.sock = -1, .pidfd = -1}};
+        m->spec = plain ? &n->plain : &networks(c)[i];
+        m->kind = net_kind_find(m->spec->name);
+        if (!m->kind)
+            return err_set(-EINVAL, "container %s: this version has no network %s", c->name, m->spec->name);
+        set_mac(m);
+    }
+    return 0;
+}
+
+int net_prepare(struct net *n)
+{
+    int r = 0;
+    for (size_t i = 0; i < n->n && r == 0; i++) {
+        struct member *m = &n->members[i];
+        m->failed = false;
+        r = m->kind->open ? m->kind->open(m) : 0;
+    }
+    return r;
+}
+
+int net_open(const struct ctr *c, const struct idmap *map, struct net **ret)
+{
+    auto_with(net_close_auto) struct net *n = xcalloc(1, sizeof(*n));
+    n->c = c;
+    n->host_root = idmap_none(map);
+    int r = make_members(n);
+    if (r == 0)
+        r = net_prepare(n);
+    if (r == 0)
+        *ret = take_ptr(&n);
+    return r;
+}
+
+int net_inside(const struct net *n, int *ret_fd, char **ret_warning)
+{
+    int r = 0;
+    if (n->n && (n->members[0].kind->flags & NET_OWN))
+        r = link_loopback_up();
+    for (size_t i = 0; i < n->n && r == 0; i++) {
+        const struct member *m = &n->members[i];
+        r = m->kind->inside ? m->kind->inside(m, ret_fd) : 0;
+        if (r < 0 && (m->kind->flags & NET_OPTIONAL)) {
+            *ret_warning = xstrdup(err_text(r));
+            err_clear();
+            r = 0;
+        }
+    }
+    return r;
+}
+
+static int attach_member(struct net *n, struct member *m, pid_t pid, int fd, const char *warning)
+{
+    int r = 0;
+    m->failed = warning != NULL;
+    if (warning)
+        warn(n, warning);
+    else if (m->kind->attach)
+        r = m->kind->attach(m, pid, fd);
+    if (r == 0 || !(m->kind->flags & NET_OPTIONAL))
+        return r;
+    warn(n, err_text(r));
+    m->failed = true;
+    return 0;
+}
+
+int net_attach(struct net *n, pid_t pid, int pidfd, int fd, const char *warning)
+{
+    auto_close int from_child = fd;
+    int r = 0;
+    for (size_t i = 0; i < n->n && r == 0; i++)
+        r = attach_member(n, &n->members[i], pid, fd, warning);
+    return r; /* the device of a member that failed goes with its descriptor */
+}
+
+char *const *net_warnings(const struct net *n)
+{
+    return n->warnings;
+}
+
+const struct member *net_member(const struct net *n)
+{
+    return n->n ? &n->members[0] : NULL;
+}
+
+static char *address_text(const struct ip *a)
+{
+    char text[IP_TEXT];
+    return a->family ? xstrdup(ip_format(a, text)) : NULL;
+}
+
+void net_describe(const struct net *n, struct ctr_live *live)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        const struct member *m = &n->members[i];
+        char mac[18];
+        if (!(m->kind->flags & NET_OWN))
+            continue;
+        struct ctr_live_net *l = rec_list_add(&ctr_live_net_rec, &live->networks);
+        l->name = xstrdup(m->spec->name);
+        l->ip = address_text(&m->ip);
+        l->ip6 = m->failed ? NULL : address_text(&m->ip6);
+        l->prefix = m->ip.prefix;
+        l->prefix6 = l->ip6 ? m->ip6.prefix : 0;
+        l->gateway = address_text(&m->gateway);
+        l->gateway6 = l->ip6 ? address_text(&m->gateway6) : NULL;
+        if (m->kind->flags & NET_ADDRESSES && !m->failed) {
+            l->mac = xstrdup(mac_format(m->mac, mac));
+            l->interface = xstrdup(m->interface);
+        }
+    }
+}
+
+void net_detach(struct net *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        if (n->members[i].kind && n->members[i].kind->detach)
+            n->members[i].kind->detach(&n->members[i]);
+    strv_free(take_ptr(&n->warnings));
+}
+
+void net_close(struct net *n)
+{
+    net_detach(n);
+    free(n->members);
+    free(n);
+}
