@@ -102,6 +102,7 @@ struct ctr {
     struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none" */
     int64_t log_max_size, log_max_files; /* 0: the usual */
+    char *sdnotify;                      /* NULL: conmon */
     char **exposed_ports;
     char *cid_file;        /* removed with the container */
     char **create_command; /* argv, for inspect */

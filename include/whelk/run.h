@@ -27,6 +27,7 @@ struct run_options {
     bool no_hosts;
     char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
     char *log_driver, **log_opts;
+    char *sdnotify;
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
         **devices;
     char **uidmap, **gidmap, *subuidname, *subgidname;
@@ -62,11 +63,18 @@ int spec_limits(const struct limit_words *words, struct limits *ret);
 /* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). */
 int run_create(struct store *s, const struct ctr *c);
 
+/* Descriptors of the caller that a command gets at the numbers that they have. */
+struct preserve_options {
+    int64_t count; /* so many from 3 on, behind the sockets of systemd */
+    char **lists;  /* numbers with commas */
+};
+
 struct launch_options {
     bool attach;     /* relay streams and wait; else return when started */
     bool stdin_open; /* attach stdin too */
     bool sig_proxy;
-    const char *detach_keys; /* NULL: the usual */
+    const char *detach_keys;                 /* NULL: the usual */
+    const struct preserve_options *preserve; /* NULL: none but the sockets that systemd passes */
 };
 /* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and
  * returns the exit code (0..255). Errors of the start carry the status 125, 126 or 127. */
@@ -109,6 +117,7 @@ struct exec_options {
     bool interactive, tty, privileged;
     char *workdir, *user;
     char **env, **env_files;
+    struct preserve_options preserve;
 };
 /* Runs a command in a running container with the caller's streams; returns its exit code. */
 int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command);

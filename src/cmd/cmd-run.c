@@ -3,6 +3,7 @@
 
 struct run_opts {
     struct run_options run;
+    struct preserve_options preserve;
     bool detach, sig_proxy;
 };
 
@@ -13,6 +14,10 @@ static const struct opt run_table[] = {
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
+    {"preserve-fd", 0, OPT_LIST, OPT(struct run_opts, preserve.lists), .arg = "LIST",
+     .help = "hand in these open pipes and sockets, as 5,7"},
+    {"preserve-fds", 0, OPT_INT, OPT(struct run_opts, preserve.count), .arg = "NUMBER",
+     .help = "hand in so many open pipes and sockets from descriptor 3 on", .def = "0"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command",
      .def = "true"},
     OPT_END,
@@ -39,8 +44,11 @@ static int run(void *opts, char **args)
     r = make_container(s, &o->run, args, &c);
     if (r < 0)
         return r;
-    struct launch_options launch = {
-        .attach = !o->detach, .stdin_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->run.detach_keys};
+    struct launch_options launch = {.attach = !o->detach,
+                                    .stdin_open = true,
+                                    .sig_proxy = o->sig_proxy,
+                                    .detach_keys = o->run.detach_keys,
+                                    .preserve = &o->preserve};
     r = run_start(s, &c, &launch);
     if (r == 0 && o->detach)
         printf("%s\n", c.id);

@@ -100,8 +100,21 @@ static void take_signal(struct relay *r)
     int sig = (int)info.ssi_signo;
     if (sig == SIGWINCH)
         send_size(r);
+    else if (sig == SIGTERM && r->a->stop_on_term)
+        frame_send(r->a->sock, FRAME_STOP, NULL, 0, -1, 0);
     else
         frame_send(r->a->sock, FRAME_SIGNAL, &sig, sizeof sig, -1, 0);
+}
+
+/* The SUPERVISOR's messages to systemd: it listens to this process only (notify.c). */
+static void pass_notify(const struct relay *r)
+{
+    char text[NOTIFY_MAX + 1];
+    ssize_t n;
+    while (r->a->notify_to > 0 && (n = recv(r->a->notify_from, text, NOTIFY_MAX, MSG_DONTWAIT)) > 0) {
+        text[n] = 0;
+        notify_send(r->a->notify_to, "%s", text);
+    }
 }
 
 static void flush_held(struct relay *r)
@@ -185,6 +198,8 @@ static bool serve(struct relay *r, const struct pollfd *p)
 {
     if (p[1].revents)
         take_signal(r);
+    if (p[3].revents & POLLIN)
+        pass_notify(r);
     if ((p[0].revents & POLLOUT) && r->held)
         flush_held(r);
     if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !take_frame(r))
@@ -199,7 +214,8 @@ static void relay_loop(struct relay *r)
     for (bool more = true; more;) {
         struct pollfd p[] = {{r->a->sock, r->held ? POLLIN | POLLOUT : POLLIN, 0},
                              {r->signals, POLLIN, 0},
-                             {r->stdin_open && !r->held && r->window > 0 ? STDIN_FILENO : -1, POLLIN, 0}};
+                             {r->stdin_open && !r->held && r->window > 0 ? STDIN_FILENO : -1, POLLIN, 0},
+                             {r->a->notify_to > 0 ? r->a->notify_from : -1, POLLIN, 0}};
         if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
             break;
         more = serve(r, p);
@@ -215,6 +231,8 @@ int attach_relay(const struct attach *a)
         return error;
     r.raw = a->tty && a->read_stdin && isatty(STDIN_FILENO);
     forwarded_signals(&set, a->sig_proxy && !r.raw);
+    if (a->stop_on_term)
+        sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, &before);
     auto_close int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     r.signals = signals;
@@ -223,6 +241,7 @@ int attach_relay(const struct attach *a)
     if (a->send_size)
         send_size(&r);
     relay_loop(&r);
+    pass_notify(&r);
     tty_restore();
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (r.detached)

@@ -5,6 +5,7 @@
 #include "child.h"
 
 #include "frame.h"
+#include "notify.h"
 #include "ns.h"
 
 #include "whelk/err.h"
@@ -173,6 +174,16 @@ static int seal_dev(struct child *k, int dev)
     return r < 0 ? r : mnt_attrs(dev, MOUNT_ATTR_NODEV, 0, false);
 }
 
+/* Here, where nothing of the image or of a volume is in the way. */
+static int make_notify(struct child *k, int dev)
+{
+    auto_close int fd = -1;
+    int r = k->plan->notify ? notify_listen(dev, &fd) : 0;
+    if (r == 0 && fd >= 0 && frame_send(k->plan->sock, FRAME_NOTIFY, NULL, 0, fd, 0) < 0)
+        r = err_set(-EPIPE, "cannot hand over " NOTIFY_PATH);
+    return r;
+}
+
 static int fill_dev(struct child *k, int dev)
 {
     static const char *const dirs[] = {"pts", "shm", "mqueue"};
@@ -189,6 +200,8 @@ static int fill_dev(struct child *k, int dev)
         r = seal_dev(k, dev);
     if (r == 0)
         r = take_null(k, dev);
+    if (r == 0)
+        r = make_notify(k, dev);
     return r == 0 && k->plan->c->privileged ? bind_all_nodes(dev) : r;
 }
 

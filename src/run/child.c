@@ -8,6 +8,8 @@
 
 #include "fake-ids.h"
 #include "frame.h"
+#include "handed.h"
+#include "notify.h"
 #include "ns.h"
 #include "ulimit.h"
 
@@ -45,7 +47,7 @@ static int close_descriptors(struct child *k)
             return err_sys("cannot set up descriptor %d", i);
     const int keep[] = {0,           1,           2,          k->store_fd, p->sock,  p->stdio[0],
                         p->stdio[1], p->stdio[2], k->null_fd, k->root_fd,  k->shm_fd};
-    fd_close_except(keep, ARRAY_LEN(keep));
+    handed_close_others(p->handed, keep, ARRAY_LEN(keep));
     return 0;
 }
 
@@ -261,6 +263,16 @@ static int set_stdio(struct child *k)
     return k->slave_fd >= 0 ? tty_make_controlling(0) : 0;
 }
 
+static int hand_over(struct child *k)
+{
+    const char *watchdog = getenv("WATCHDOG_USEC");
+    if (k->plan->notify)
+        strv_env_set(&k->env, "NOTIFY_SOCKET", NOTIFY_PATH);
+    if (k->plan->notify && watchdog)
+        strv_env_set(&k->env, "WATCHDOG_USEC", watchdog);
+    return k->plan->handed ? handed_over_child(k->plan->handed, &k->env) : 0;
+}
+
 /* The caller's session keyring stays outside. Kernels without keys have none to share. */
 static int new_keyring(struct child *k)
 {
@@ -404,6 +416,7 @@ static const struct step {
     {enter_cwd, BOTH, "as root: the kernel checks the user's rights on use"},
     {maybe_init, BOTH, "pid 1 keeps no descriptor and no terminal, and forks the rest"},
     {set_stdio, BOTH, "needs to know the user; needs CAP_CHOWN"},
+    {hand_over, BOTH, "in the process that executes: it knows its pid"},
     {new_keyring, BOTH, "before the filter denies keyctl"},
     {become_user, BOTH, "identity, capabilities, then the filter as the last call"},
     {execute, BOTH, "the end"},

@@ -10,6 +10,8 @@ struct ns_joins;
 
 #include <sys/ioctl.h>
 
+struct handed;
+
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
@@ -22,12 +24,14 @@ struct plan {
     bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
     void *filter;                 /* seccomp program */
     size_t filter_len;
-    int stdio[3];          /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
-    int sock;              /* the CHILD's end of its socket pair */
-    struct winsize size;   /* of a new terminal; ws_row 0: unknown */
-    const struct net *net; /* or NULL: the namespace is left as it is */
-    bool fake_ids;         /* one id is mapped, and all others are played (fake-ids.h) */
-    bool exec;             /* joins a running container: no mounts, no host name */
+    int stdio[3];                /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
+    int sock;                    /* the CHILD's end of its socket pair */
+    struct winsize size;         /* of a new terminal; ws_row 0: unknown */
+    const struct net *net;       /* or NULL: the namespace is left as it is */
+    const struct handed *handed; /* what the caller hands to the command, or NULL */
+    bool notify;                 /* the command gets a socket for its notifications (FRAME_NOTIFY) */
+    bool fake_ids;               /* one id is mapped, and all others are played (fake-ids.h) */
+    bool exec;                   /* joins a running container: no mounts, no host name */
 };
 void plan_done(struct plan *p); /* frees lowers and filter */
 

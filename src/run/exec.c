@@ -48,6 +48,7 @@ struct middle {
     struct plan plan;
     struct session session;
     struct cgroup *group; /* the container's, or NULL */
+    struct handed handed;
     int init;
     bool relay_stdin;
     bool inside; /* in the container's user namespace already (the SUPERVISOR is) */
@@ -88,7 +89,7 @@ static void leave_caller(const struct middle *m, int sock)
     for (int i = 0; i < 3 && null >= 0; i++)
         dup2(null, i);
     const int keep[] = {0, 1, 2, sock, m->init, m->plan.stdio[0]};
-    fd_close_except(keep, ARRAY_LEN(keep));
+    handed_close_others(&m->handed, keep, ARRAY_LEN(keep));
     (void)!chdir("/");
 }
 
@@ -121,6 +122,7 @@ static void run_middle(struct middle *m, int sock)
         frame_send_error(sock, r);
         _exit(125);
     }
+    handed_close(&m->handed);
     prctl(PR_SET_PDEATHSIG, 0); /* from here on the end of the socket says so, and leaves time to kill the command */
     frame_send(sock, FRAME_STARTED, NULL, 0, -1, 0);
     client_add(&m->session, sock, true);
@@ -187,8 +189,14 @@ static int plan_exec(const struct store *s, struct middle *m, const struct exec_
     int r = ctr_idmap(s, m->c, &m->map);
     if (r < 0)
         return r;
-    m->plan = (struct plan){
-        .c = m->c, .map = &m->map, .store_fd = -1, .dir = "", .stdio = {-1, -1, -1}, .sock = -1, .exec = true};
+    m->plan = (struct plan){.c = m->c,
+                            .map = &m->map,
+                            .store_fd = -1,
+                            .dir = "",
+                            .stdio = {-1, -1, -1},
+                            .sock = -1,
+                            .handed = &m->handed,
+                            .exec = true};
     struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp,
                                   .caps = (uint64_t)m->c->cap_bounding,
                                   .nested = m->c->nested};
@@ -196,6 +204,8 @@ static int plan_exec(const struct store *s, struct middle *m, const struct exec_
     r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
     if (r == 0)
         r = attach_stdin(o->interactive, o->tty, &m->plan.stdio[0], &m->relay_stdin);
+    if (r == 0)
+        r = handed_collect(&o->preserve, false, &m->handed);
     session_init(&m->session);
     if (o->tty)
         tty_get_size(STDIN_FILENO, &m->session.size);
@@ -226,6 +236,7 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
         r = fork_middle(&m, &sock);
     cgroup_close(m.group);
     fd_close(m.plan.stdio[0]);
+    handed_close(&m.handed);
     plan_done(&m.plan);
     if (r == 0)
         r = await_exec(sock);
@@ -267,7 +278,8 @@ void exec_probe(const struct probe *p)
     m.plan.c = &c;
     m.plan.store_fd = -1;
     m.plan.exec = true;
-    m.plan.inject = false;
+    m.plan.inject = m.plan.notify = false;
+    m.plan.handed = NULL;
     m.plan.sock = m.plan.stdio[0] = m.plan.stdio[1] = m.plan.stdio[2] = -1;
     session_init(&m.session);
     m.session.raw_out = p->out_fd;

@@ -27,6 +27,8 @@ enum frame {
                           along */
     FRAME_WARNING,     /* to the STARTER: payload: a line for the user */
     FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
+    FRAME_STOP,        /* from a client: a graceful stop, as by whelk stop */
+    FRAME_NOTIFY,      /* from the CHILD: the socket for the command's notifications travels along */
 };
 
 enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };

@@ -78,6 +78,8 @@ static void judge(struct health *h, int code)
     const struct ctr *c = h->l->c;
     if (code == 0) {
         h->state.failing_streak = 0;
+        if (h->l->watchdog)
+            notify_send(h->l->notify, "WATCHDOG=1");
         set_status(h, "healthy");
         return;
     }

@@ -53,6 +53,8 @@ static int make_plan(struct launch *l)
     struct plan *p = &l->plan;
     const struct ctr *c = l->c;
     *p = (struct plan){.c = c,
+                       .handed = &l->handed,
+                       .notify = l->notify_host >= 0 && l->sdnotify == SDNOTIFY_CONTAINER,
                        .map = &l->map,
                        .joins = &l->joins,
                        .store_fd = l->store->fd,
@@ -144,6 +146,44 @@ static pid_t fork_here(struct launch *l, int *ret_pidfd)
     return pid;
 }
 
+/* Who speaks to systemd, and through what (notify.c). */
+static int open_notify(struct launch *l)
+{
+    int pair[2], r = sdnotify_parse(l->c->sdnotify, &l->sdnotify);
+    if (r < 0 || l->sdnotify == SDNOTIFY_IGNORE)
+        return r;
+    l->notify_host = notify_connect();
+    l->watchdog = l->notify_host >= 0 && getenv("WATCHDOG_USEC") && l->sdnotify != SDNOTIFY_CONTAINER;
+    if (l->watchdog && !l->c->health_cmd)
+        log_warn("WatchdogSec= waits in vain: give the container a health check, or --sdnotify=container");
+    if (l->notify_host < 0 || !l->attached) {
+        l->notify = l->notify_host;
+        return 0;
+    }
+    r = frame_pair(pair);
+    if (r == 0) {
+        l->notify = pair[0];
+        l->notify_from = pair[1];
+    }
+    return r;
+}
+
+/* Before the SUPERVISOR of run -d speaks for itself it must be known. */
+static void tell_main_pid(const struct launch *l)
+{
+    if (!l->attached)
+        notify_send(l->notify_host, "MAINPID=%d", l->supervisor);
+}
+
+/* The status line of SDNOTIFY_CONTAINER is the command's. */
+static void tell_started(const struct launch *l)
+{
+    if (l->sdnotify == SDNOTIFY_CONMON)
+        notify_send(l->notify_host, "READY=1\nSTATUS=container %s is running", l->c->name);
+    if (l->sdnotify == SDNOTIFY_HEALTHY)
+        notify_send(l->notify_host, "STATUS=container %s is running, and not yet healthy", l->c->name);
+}
+
 static int fork_supervisor(struct launch *l, int *ret_sock)
 {
     int socks[2], pidfd = -1;
@@ -166,12 +206,14 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->map);
     if (r == 0)
         r = make_cgroup(l->c, pid, &groups);
+    l->supervisor = pid;
     if (r < 0) {
         pidfd_signal(supervisor, SIGKILL, 0);
         proc_reap(pid);
         return r;
     }
     auto_free char *text = strv_join(groups, "\n");
+    tell_main_pid(l);
     frame_send(sock, FRAME_GO, text, strlen(text), -1, 0);
     *ret_sock = take_fd(&sock);
     return 0;
@@ -218,7 +260,11 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
         return r;
     if (running)
         return o->attach ? err_set(-EBUSY, "container %s is running already", l->c->name) : 1;
-    r = make_plan(l);
+    r = open_notify(l);
+    if (r == 0)
+        r = handed_collect(o->preserve, true, &l->handed);
+    if (r == 0)
+        r = make_plan(l);
     if (r == 0)
         r = ready_dirs(l);
     if (r == 0 && o->attach)
@@ -229,7 +275,11 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
         tty_get_size(STDIN_FILENO, &l->size);
     if (r == 0)
         r = fork_supervisor(l, ret_sock);
-    return r < 0 ? r : await_started(*ret_sock, l->c->name);
+    if (r == 0)
+        r = await_started(*ret_sock, l->c->name);
+    if (r == 0)
+        tell_started(l);
+    return r;
 }
 
 /* A --rm container whose supervisor never came to life would stay for ever as "created". The error slot is kept. */
@@ -243,26 +293,52 @@ static void drop_unstarted(struct launch *l, int error)
     err_unpack(packed, len);
 }
 
+/* What only the SUPERVISOR needs from here on. */
+static void launch_done(struct launch *l)
+{
+    plan_done(&l->plan);
+    ns_done(&l->joins);
+    handed_close(&l->handed);
+    if (l->attached) /* else it is notify_host */
+        fd_close(l->notify);
+    fd_close(l->ctr_fd); /* and with it the directory's lock */
+}
+
+static int stay(const struct launch *l, const struct launch_options *o, int sock)
+{
+    struct attach a = {.sock = sock,
+                       .tty = l->c->tty,
+                       .read_stdin = l->relay_stdin || (l->c->tty && o->stdin_open && l->c->open_stdin),
+                       .sig_proxy = o->sig_proxy,
+                       .detach_keys = o->detach_keys,
+                       .stop_on_term = notify_under_systemd(),
+                       .notify_from = l->notify_from,
+                       .notify_to = l->notify_host};
+    return attach_relay(&a);
+}
+
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o)
 {
     auto_free char *dir = xasprintf("containers/%s", c->id);
-    struct launch l = {
-        .store = s, .c = c, .dir = dir, .ctr_fd = -1, .sock = -1, .attached = o->attach, .joins.user = -1};
+    struct launch l = {.store = s,
+                       .c = c,
+                       .dir = dir,
+                       .ctr_fd = -1,
+                       .sock = -1,
+                       .attached = o->attach,
+                       .joins.user = -1,
+                       .notify = -1,
+                       .notify_host = -1,
+                       .notify_from = -1};
     auto_close int sock = -1;
     int r = launch(&l, o, &sock);
-    plan_done(&l.plan);
-    ns_done(&l.joins);
-    fd_close(l.ctr_fd); /* and with it the directory's lock */
+    launch_done(&l);
     if (r < 0)
         drop_unstarted(&l, r);
-    if (r != 0 || !o->attach)
-        return MIN(r, 0);
-    struct attach a = {.sock = sock,
-                       .tty = c->tty,
-                       .read_stdin = l.relay_stdin || (c->tty && o->stdin_open && c->open_stdin),
-                       .sig_proxy = o->sig_proxy,
-                       .detach_keys = o->detach_keys};
-    return attach_relay(&a);
+    r = r == 0 && o->attach ? stay(&l, o, sock) : MIN(r, 0);
+    fd_close(l.notify_from);
+    fd_close(l.notify_host);
+    return r;
 }
 
 int run_write_files(int dirfd, const struct ctr *c)

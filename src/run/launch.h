@@ -2,6 +2,8 @@
 #ifndef RUN_LAUNCH_H
 #define RUN_LAUNCH_H
 
+#include "handed.h"
+#include "notify.h"
 #include "ns.h"
 #include "session.h"
 
@@ -17,6 +19,13 @@ struct launch {
     bool attached;    /* the STARTER stays: the container dies with it */
     int sock;         /* frames to the STARTER */
     struct winsize size;
+    struct handed handed;
+    enum sdnotify sdnotify;
+    int notify;      /* where the SUPERVISOR writes its messages to systemd, or -1 */
+    int notify_host; /* STARTER: connected to $NOTIFY_SOCKET, or -1 */
+    int notify_from; /* STARTER that stays: the other end of notify, or -1 */
+    bool watchdog;   /* systemd waits for signs of life, and the health check gives them */
+    pid_t supervisor;
 };
 
 /* Writes hosts, hostname and resolv.conf, not knowing the network yet, for a container or step into dirfd. */
@@ -42,8 +51,10 @@ struct attach {
     bool tty;        /* raw mode, window size */
     bool read_stdin; /* send own stdin as frames */
     bool sig_proxy;
-    bool send_size;          /* tell the terminal's size at once: the session does not know it */
-    const char *detach_keys; /* NULL: ctrl-p,ctrl-q; only with a terminal */
+    bool send_size;             /* tell the terminal's size at once: the session does not know it */
+    const char *detach_keys;    /* NULL: ctrl-p,ctrl-q; only with a terminal */
+    bool stop_on_term;          /* SIGTERM is the wish for a graceful stop, not a signal to be passed on */
+    int notify_from, notify_to; /* messages to systemd are passed on; 0 or -1: there are none */
 };
 /* Until the session's FRAME_EXIT; returns the exit code. A session that ends without one: 137 with text in *ret...
  * -EPIPE. */

@@ -194,6 +194,11 @@ static void take_signal(struct session *s, struct client *c, const char *data, s
     pidfd_signal(s->pidfd, sig, 0);
 }
 
+static void take_stop(struct session *s, struct client *c, const char *data, size_t len)
+{
+    session_stop(s, TIMEOUT_OWN);
+}
+
 /* The client's reader of one of our streams went away: so does ours, and the command gets its SIGPIPE. Only the owner
  * speaks for all. */
 static void take_closed(struct session *s, struct client *c, int stream)
@@ -226,9 +231,10 @@ static void take_detach(struct session *s, struct client *c, const char *data, s
 }
 
 static void (*const handlers[])(struct session *s, struct client *c, const char *data, size_t len) = {
-    [FRAME_STDIN] = take_stdin,   [FRAME_STDIN_END] = take_stdin_end,  [FRAME_RESIZE] = take_resize,
-    [FRAME_SIGNAL] = take_signal, [FRAME_STDOUT] = take_closed_stdout, [FRAME_STDERR] = take_closed_stderr,
-    [FRAME_DETACH] = take_detach,
+    [FRAME_STDIN] = take_stdin,          [FRAME_STDIN_END] = take_stdin_end,
+    [FRAME_RESIZE] = take_resize,        [FRAME_SIGNAL] = take_signal,
+    [FRAME_STDOUT] = take_closed_stdout, [FRAME_STDERR] = take_closed_stderr,
+    [FRAME_DETACH] = take_detach,        [FRAME_STOP] = take_stop,
 };
 
 void client_receive(struct session *s, struct client *c)

@@ -57,6 +57,7 @@ void session_init(struct session *s)
                           .sock = -1,
                           .out = {-1, -1},
                           .master = -1,
+                          .notify = -1,
                           .in = -1,
                           .signals = -1,
                           .raw_out = -1,
@@ -181,6 +182,8 @@ int session_await(struct session *s)
             break; /* the end: the socket went with the exec */
         if (type == FRAME_PTY && fd >= 0)
             s->master = take_fd(&fd);
+        else if (type == FRAME_NOTIFY && fd >= 0 && s->notify < 0)
+            s->notify = take_fd(&fd);
         else if (type == FRAME_STUB)
             strv_add_take(&s->stubs, xstrndup(buf, (size_t)n));
         else if (type == FRAME_FAKE_IDS && fd >= 0 && n == sizeof(struct fake_creds))
@@ -201,7 +204,7 @@ int session_await(struct session *s)
 
 void session_reset(struct session *s)
 {
-    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in};
+    int *fds[] = {&s->pidfd, &s->sock, &s->out[0], &s->out[1], &s->master, &s->in, &s->notify};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         fd_close(take_fd(fds[i]));
     session_drop_input(s);
@@ -253,7 +256,10 @@ int64_t session_now(void)
 
 void session_stop(struct session *s, int64_t timeout)
 {
+    bool first = !s->stop_asked;
     s->stop_asked = true;
+    if (first && s->stopping)
+        s->stopping(s->stopping_ctx);
     if (timeout == TIMEOUT_OWN)
         timeout = s->stop_timeout;
     pidfd_signal(s->pidfd, timeout == 0 ? SIGKILL : s->stop_signal, 0);

@@ -54,6 +54,7 @@ struct session {
     int sock;               /* to the CHILD, until it has executed the command */
     int out[2];             /* read ends of stdout and stderr; -1 with a tty or when at their end */
     int master;             /* the pty, or -1 */
+    int notify;             /* where the command's notifications arrive, or -1 */
     int in;                 /* write end of a relayed stdin, or -1 */
     size_t rest[3];         /* of stdout, stderr and pty: what is still to be read when the command has ended */
     int signals;            /* signalfd, or -1 */
@@ -69,10 +70,12 @@ struct session {
     struct source sources[SOURCES_MAX];
     int store_fd; /* where attach sockets are, or -1 */
 
-    int stop_signal;      /* what a graceful stop sends */
-    int64_t stop_timeout; /* seconds */
-    bool stop_asked;      /* the end was wanted: no restart */
-    int64_t deadline;     /* monotonic ms at which SIGKILL follows, 0: none */
+    int stop_signal;             /* what a graceful stop sends */
+    int64_t stop_timeout;        /* seconds */
+    bool stop_asked;             /* the end was wanted: no restart */
+    void (*stopping)(void *ctx); /* called once when a stop is asked for, or NULL */
+    void *stopping_ctx;
+    int64_t deadline;          /* monotonic ms at which SIGKILL follows, 0: none */
     void (*reload)(void *ctx); /* answers request_pack_reload, or NULL */
     void *reload_ctx;
 

@@ -66,6 +66,18 @@ int spec_env_files(char *const *files, char ***env)
     return r;
 }
 
+/* What systemd says to its main process is wrong in a container, or said anew when it starts (handed.c, notify.c). */
+static bool speaks_of_unit(const char *name)
+{
+    static const char *const names[] = {"NOTIFY_SOCKET",  "LISTEN_PID",       "LISTEN_FDS",   "LISTEN_FDNAMES",
+                                        "LISTEN_PIDFDID", "SYSTEMD_EXEC_PID", "WATCHDOG_PID", "WATCHDOG_USEC",
+                                        "MAINPID",        "MANAGERPID",       "FDSTORE"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq(name, names[i]))
+            return true;
+    return false;
+}
+
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     c->env = image_config_strv(config, "Env");
@@ -77,7 +89,7 @@ int spec_make_env(const struct run_options *o, const struct image_config *config
     strv_env_set(&c->env, "HOSTNAME", c->hostname);
     strv_foreach (host, o->env_host ? environ : NULL) {
         auto_free char *name = xstrndup(host, strcspn(host, "="));
-        if (!strv_env_get(c->env, name))
+        if (!strv_env_get(c->env, name) && !speaks_of_unit(name))
             strv_env_set(&c->env, name, strchr(host, '=') + 1);
     }
     int r = spec_env_files(o->env_files, &c->env);

@@ -1,4 +1,5 @@
 /* How a container goes on: restart policy, health check and log. */
+#include "notify.h"
 #include "restart.h"
 #include "spec.h"
 
@@ -128,15 +129,32 @@ static int fill_check(const struct run_options *o, struct ctr *c)
     return check_action(c->health_on_failure);
 }
 
+static int make_sdnotify(const struct run_options *o, struct ctr *c)
+{
+    enum sdnotify mode;
+    int r = sdnotify_parse(o->sdnotify, &mode);
+    if (r == 0 && mode == SDNOTIFY_HEALTHY && !c->health_cmd)
+        return err_set(-EINVAL, "--sdnotify healthy needs a health check: give --health-cmd");
+    c->sdnotify = o->sdnotify ? xstrdup(o->sdnotify) : NULL;
+    return r;
+}
+
+static int make_health(const struct run_options *o, const struct image_config *config, struct ctr *c)
+{
+    if (o->no_healthcheck)
+        return 0;
+    int r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
+    return r < 0 || !c->health_cmd ? r : fill_check(o, c);
+}
+
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     int r = make_restart(o, c);
     if (r == 0)
         r = make_log(o, c);
-    if (r < 0 || o->no_healthcheck)
-        return r;
-    r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
-    return r < 0 || !c->health_cmd ? r : fill_check(o, c);
+    if (r == 0)
+        r = make_health(o, config, c);
+    return r < 0 ? r : make_sdnotify(o, c);
 }
 
 static int change_restart(const struct run_options *o, struct ctr *c)

@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The
@@ -39,10 +40,10 @@ static int leave_caller(struct launch *l)
     for (int i = 0; i < 3; i++)
         dup2(null, i);
     l->ctr_fd = dir;
-    int keep[7 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0]};
+    int keep[8 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify};
     for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)
-        keep[7 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
-    fd_close_except(keep, ARRAY_LEN(keep));
+        keep[8 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
+    handed_close_others(&l->handed, keep, ARRAY_LEN(keep));
     return 0;
 }
 
@@ -123,7 +124,8 @@ struct supervisor {
     struct net *net;
     int alive;
     bool runs;
-    bool ill; /* ended by its health check, to be started again */
+    bool ill;   /* ended by its health check, to be started again */
+    bool ready; /* systemd knows that the container is healthy */
 };
 
 /* The CHILD waits for its go in the group that its limits hold for; only then does it make its cgroup namespace. */
@@ -182,6 +184,12 @@ static int join_pid(const struct launch *l)
 
 static void on_reload(void *ctx);
 
+static bool may_start_again(const struct ctr *c)
+{
+    bool ill = c->health_on_failure && str_eq(c->health_on_failure, "restart");
+    return ill || (c->restart && !str_eq(c->restart, "no"));
+}
+
 static int start(struct supervisor *v)
 {
     struct launch *l = v->l;
@@ -214,12 +222,58 @@ static int start(struct supervisor *v)
         r = take_alive(l, &v->record, &v->alive);
     if (r >= 0)
         r = log_open(l->ctr_fd, l->c, &s->log);
-    return r < 0 ? r : bring_up(v);
+    if (r >= 0)
+        r = bring_up(v);
+    if (!may_start_again(l->c)) /* a peer is to see the end of a pipe when the command has gone */
+        handed_close(&l->handed);
+    return r;
 }
 
 static void tell(const struct supervisor *v, const char *action, char *const *facts)
 {
     event_container(v->l->store, v->l->c, action, facts);
+}
+
+/* --- to systemd: a status line is whelk's unless the command has one of its own */
+
+static void __attribute__((format(printf, 2, 3))) notify_status(const struct supervisor *v, const char *fmt, ...)
+{
+    if (v->l->notify < 0 || v->l->sdnotify == SDNOTIFY_CONTAINER)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    auto_free char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    notify_send(v->l->notify, "STATUS=container %s %s", v->l->c->name, text);
+}
+
+static void on_stopping(void *ctx)
+{
+    const struct supervisor *v = ctx;
+    notify_send(v->l->notify, "STOPPING=1");
+    notify_status(v, "is being stopped");
+}
+
+/* The command has something to say. */
+static void on_notify(struct session *s, void *ctx)
+{
+    const struct supervisor *v = ctx;
+    auto_buf struct buf out = {0};
+    char data[NOTIFY_MAX];
+    ssize_t n = recv(s->notify, data, sizeof data, MSG_DONTWAIT | MSG_TRUNC);
+    if (n > 0 && (size_t)n <= sizeof data)
+        notify_filter(data, (size_t)n, &out);
+    if (out.len)
+        notify_send(v->l->notify, "%s", out.data);
+}
+
+static void notify_healthy(struct supervisor *v, const char *status)
+{
+    if (v->l->sdnotify == SDNOTIFY_HEALTHY && !v->ready && str_eq(status, "healthy")) {
+        notify_send(v->l->notify, "READY=1");
+        v->ready = true;
+    }
+    notify_status(v, "is %s", status);
 }
 
 /* --health-on-failure. */
@@ -230,6 +284,7 @@ static void on_health(void *ctx, const char *status)
     auto_strv char **attributes = NULL;
     strv_addf(&attributes, "healthStatus=%s", status);
     tell(v, "health_status", attributes);
+    notify_healthy(v, status);
     if (!str_eq(status, "unhealthy") || !action || str_eq(action, "none"))
         return;
     if (str_eq(action, "stop"))
@@ -297,7 +352,10 @@ static int run_to_end(struct supervisor *v)
     tell(v, "start", NULL);
     v->runs = true;
     v->health = health_begin(v->l, &v->s, on_health, v);
+    if (v->s.notify >= 0)
+        session_source(&v->s, v->s.notify, on_notify, v);
     int code = session_loop(&v->s);
+    session_source(&v->s, -1, on_notify, v);
     health_end(take_ptr(&v->health));
     net_detach(v->net);
     end_rest(v);
@@ -343,10 +401,13 @@ static int run_with_restarts(struct supervisor *v)
             return code;
         write_exit(v, code, true, "");
         tell(v, "restart", NULL);
+        notify_status(v, "is started again after status %d", code);
         session_idle(&v->s, v->restarts.delay_ms);
         if (v->s.stop_asked)
             return code;
         int r = start_again(v);
+        if (r == 0)
+            notify_status(v, "is running, started again %lld times", (long long)v->restarts.count);
         code = r < 0 ? err_status() : run_to_end(v);
     }
 }
@@ -369,19 +430,21 @@ static void ended(struct supervisor *v)
     fd_close(take_fd(&v->alive));
 }
 
-/* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. */
-static void __attribute__((noreturn)) finish(struct launch *l, const char *trash)
+/* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. The status is for
+ * systemd: after run -d this is the unit's main process. */
+static void __attribute__((noreturn)) finish(struct launch *l, const char *trash, int status)
 {
     fd_close(take_fd(&l->sock));
     if (*trash)
         ctr_delete_retired(l->store, trash);
-    _exit(0);
+    _exit(status);
 }
 
 static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
 {
     char trash[80] = "";
     size_t len = 0;
+    int status = err_status();
     auto_free char *packed = err_pack(r, &len); /* cleaning up has errors of its own, which are nobody's business */
     if (v->alive >= 0) {
         write_exit(v, err_status(), false, err_text(r));
@@ -391,7 +454,7 @@ static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
     }
     err_unpack(packed, len);
     frame_send_error(v->l->sock, r);
-    finish(v->l, trash);
+    finish(v->l, trash, status);
 }
 
 void supervise(struct launch *l)
@@ -399,6 +462,8 @@ void supervise(struct launch *l)
     struct supervisor v = {.l = l, .alive = -1};
     char trash[80] = "";
     session_init(&v.s);
+    v.s.stopping = on_stopping;
+    v.s.stopping_ctx = &v;
     int r = leave_caller(l);
     r = r < 0 ? r : start(&v);
     if (r < 0)
@@ -418,5 +483,5 @@ void supervise(struct launch *l)
     ended(&v);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     clients_finish(&v.s, code);
-    finish(l, trash);
+    finish(l, trash, code);
 }

@@ -118,6 +118,7 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, log_driver, "log_driver"),
     REC_FIELD(struct ctr, INT, log_max_size, "log_max_size"),
     REC_FIELD(struct ctr, INT, log_max_files, "log_max_files"),
+    REC_FIELD(struct ctr, STR, sdnotify, "sdnotify"),
     REC_FIELD(struct ctr, STRV, exposed_ports, "exposed_ports"),
     REC_FIELD(struct ctr, STR, cid_file, "cid_file"),
     REC_FIELD(struct ctr, STRV, create_command, "create_command"),
