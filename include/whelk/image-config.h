@@ -29,6 +29,7 @@ char **image_config_set_keys(const struct image_config *c, const char *key); /* 
 void image_config_put_str(struct image_config *c, const char *key, const char *value);   /* NULL removes */
 void image_config_put_strv(struct image_config *c, const char *key, char *const *value); /* NULL removes; empty is [] */
 void image_config_put_map(struct image_config *c, const char *key, const char *name, const char *value);
+void image_config_put_json(struct image_config *c, const char *key, json_t *value); /* takes it; NULL removes */
 void image_config_put_set_key(struct image_config *c, const char *key, const char *name);
 
 const char *image_config_architecture(const struct image_config *c);

@@ -131,6 +131,7 @@ struct step_spec {
     const char *dir; /* below the store's root: has upper/ and work/ */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
+    const char *script; /* NULL, or: file "script" of dir is bound to /dev/pipes/<this name>, for execution */
     int out_fd;
 };
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners);

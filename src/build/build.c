@@ -17,22 +17,11 @@ static void begin_scratch(struct build_state *state)
     cache_key_end(&k, state->key);
 }
 
-static int check_triggers(const struct image_config *config, const char *name)
-{
-    auto_strv char **triggers = image_config_strv(config, "OnBuild");
-    if (!triggers)
-        return 0;
-    return err_set(-EOPNOTSUPP, "image %s has ONBUILD instructions, which this version cannot run (the first: %s)",
-                   name, triggers[0]);
-}
-
 static int begin_image(struct builder *b, const char *name, struct build_state *state)
 {
     auto_free char *id = NULL;
     struct cache_key k;
     int r = builder_image(b, name, &id, &state->config, &state->layers);
-    if (r == 0)
-        r = check_triggers(&state->config, name);
     if (r < 0)
         return r;
     cache_key_begin(&k, id, "image");
@@ -45,6 +34,7 @@ static int begin_image(struct builder *b, const char *name, struct build_state *
 static int begin_stage(struct builder *b, size_t stage, struct build_state *state)
 {
     const struct plan_source *base = &b->plan.stages[stage].base;
+    auto_free char *what = base->kind == FROM_IMAGE ? xstrdup(base->image) : xasprintf("stage %zu", base->stage);
     int r = 0;
     if (base->kind == FROM_STAGE)
         build_state_copy(&b->stages[base->stage], state);
@@ -54,22 +44,37 @@ static int begin_stage(struct builder *b, size_t stage, struct build_state *stat
         begin_scratch(state);
     state->scope.args = &b->args;
     state->cmd_set = false;
-    return r;
+    return r < 0 ? r : trigger_insert(b, stage, what, state);
 }
 
 /* ---- stages ---- */
+
+static int build_stage(struct builder *b, size_t stage);
+
+/* An ONBUILD instruction may want a stage that nobody else wants. */
+static int build_source(struct builder *b, const struct plan_source *from)
+{
+    bool built = from->kind != FROM_STAGE || b->stages[from->stage].config.root;
+    return built ? 0 : build_stage(b, from->stage);
+}
 
 static int build_stage(struct builder *b, size_t stage)
 {
     const struct dockerfile_stage *s = &b->file.stages[stage];
     struct build_state *state = &b->stages[stage];
     auto_free char *prefix = step_prefix(b, stage);
+    int r = build_source(b, &b->plan.stages[stage].base);
+    if (r < 0)
+        return r;
     builder_say(b, "%sSTEP 1/%zu: %s", prefix, s->n_steps + 1, s->from.text);
-    int r = begin_stage(b, stage, state);
+    r = begin_stage(b, stage, state);
     if (r < 0)
         return instruction_wrap(b->file.file, &s->from, r);
-    for (size_t i = 0; i < s->n_steps && r == 0; i++)
-        r = step_do(b, stage, i, state);
+    for (size_t i = 0; i < s->n_steps && r == 0; i++) {
+        r = build_source(b, &b->plan.stages[stage].copies[i]);
+        if (r == 0)
+            r = step_do(b, stage, i, state);
+    }
     return r;
 }
 

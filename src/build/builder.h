@@ -7,6 +7,7 @@
  * step.c         one instruction: cached or not
  * builder.c      records of steps, staging, the way into the user namespace
  * instructions.c the table: what each instruction changes and what its key covers
+ * trigger.c      ONBUILD of a base
  * step-run.c, step-copy.c (with copy-source.c, layer-tree.c), step-workdir.c   those that make layers
  *
  * Theory of operation. A build begins as an ordinary process that only reads: it holds the store (gc.lock shared) so
@@ -97,7 +98,7 @@ struct step {
     void *work;    /* of the instruction, until step_row.done */
 };
 
-/* A row for each instruction (DF-20 .. DF-39). */
+/* A row for each instruction (DF-20 .. DF-44). */
 struct step_row {
     /* Changes state->config as the instruction says, and adds to the key what its result depends on beside the expanded
      * arguments, which are in it already. */
@@ -138,6 +139,12 @@ int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
 void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- trigger.c ---- */
+
+/* Takes the ONBUILD instructions out of the config that a stage begins with and puts them before its own. what: whose
+ * they are. */
+int trigger_insert(struct builder *b, size_t stage, const char *what, struct build_state *state);
+
 /* ---- step.c ---- */
 
 /* "[2/3] " where more than one stage is built. The caller frees. */
@@ -147,15 +154,16 @@ int step_do(struct builder *b, size_t stage, size_t number, struct build_state *
 
 /* ---- instructions ---- */
 
-/* The command of RUN, CMD or ENTRYPOINT: the exec form as it stands, the shell form behind the image's shell. The
- * caller frees. */
-char **step_command(const struct step *s);
+/* The command of RUN, CMD or ENTRYPOINT: the exec form as it stands, the shell form (or text, if it is not NULL) behind
+ * the image's shell. The caller frees. */
+char **step_command(const struct step *s, const char *text);
 /* "/srv/app" out of a word and the working directory that counts until now. The caller frees. */
 char *workdir_join(const struct build_state *s, const char *word);
 
 int run_prepare(struct step *s);
 int run_execute(struct step *s, int dir, struct layer_facts *ret);
 
+int add_prepare(struct step *s);
 int copy_prepare(struct step *s);
 int copy_key_source(struct step *s, struct cache_key *k);
 int copy_key_content(struct step *s, struct cache_key *k);

@@ -351,6 +351,18 @@ int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_
     return 0;
 }
 
+void copy_list_add_text(struct copy_list *list, const char *name, const char *text, int64_t mtime)
+{
+    const int64_t second = INT64_C(1000000000);
+    struct stat st = {.st_mode = S_IFREG | 0644, .st_mtim = {mtime / second, mtime % second}};
+    st.st_size = (off_t)strlen(text);
+    size_t at = add_item(list, name, name, &st, 0);
+    struct copy_item *item = &list->v[at - 1];
+    item->named = true;
+    item->text = text;
+    list->n_sources++;
+}
+
 /* ---- the key ---- */
 
 static bool keeps_xattr(const char *name)
@@ -395,6 +407,11 @@ int copy_xattrs(int from, int to)
 static int key_content(const struct copy_tree *t, const struct copy_item *item, struct cache_key *k)
 {
     char hex[DIGEST_BUF];
+    if (item->text) {
+        digest_bytes(item->text, strlen(item->text), hex);
+        cache_key_add(k, "content", hex);
+        return 0;
+    }
     if (!t->layers && t->trust_stat && file_digests_known(t->digests, &item->st, hex)) {
         cache_key_add(k, "content", hex);
         return 0;

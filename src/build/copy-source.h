@@ -26,8 +26,9 @@ struct copy_item {
     size_t parent; /* index + 1 of the directory that holds it, 0: the destination */
     size_t twin;   /* index + 1 of the first hard link to the same file, 0: this is the first, or the only one */
     struct stat st;
-    char *link; /* symbolic link's text */
-    bool named; /* a file that a source names itself: the destination may be its name or its directory */
+    char *link;       /* symbolic link's text */
+    bool named;       /* a file that a source names itself: the destination may be its name or its directory */
+    const char *text; /* not in the tree: a file with these contents */
 };
 
 struct copy_list {
@@ -40,6 +41,8 @@ struct copy_list {
 /* Finds the sources (expanded words) and what is below them, in a fixed order. A source that is missing or ignored is
  * -ENOENT with text that names the rule. ret is to be freed with copy_list_done, also after a failure. */
 int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_list *ret);
+/* Adds a file, 0644, with this text, which the caller keeps. */
+void copy_list_add_text(struct copy_list *list, const char *name, const char *text, int64_t mtime);
 /* Adds the list with the digests of all contents to a key: names, kinds, modes, links; no times. */
 int copy_list_key(const struct copy_tree *t, const struct copy_list *list, struct cache_key *k);
 void copy_list_done(struct copy_list *list);

@@ -62,7 +62,7 @@ static int place(struct dockerfile *d, struct source *s, const struct lex_line *
     return 0;
 }
 
-static int read_lines(struct dockerfile *d, struct source *s, const struct lex_line *lines, size_t n)
+static int read_lines(struct dockerfile *d, struct source *s, struct lex_line *lines, size_t n)
 {
     bool told = false;
 
@@ -89,7 +89,12 @@ static int read_lines(struct dockerfile *d, struct source *s, const struct lex_l
 int dockerfile_parse(const char *file, const char *bytes, size_t len, struct dockerfile *ret)
 {
     auto_with(dockerfile_done) struct dockerfile d = {.file = xstrdup(file)};
-    struct source s = {.file = d.file, .bytes = bytes, .len = len};
+    struct source s = {
+        .file = d.file,
+        .bytes = bytes,
+        .len = len,
+        .takes_heredocs = instruction_takes_heredocs,
+    };
     struct lex_line *lines;
     size_t n;
     int r = lex_file(&s, &lines, &n);
@@ -98,6 +103,7 @@ int dockerfile_parse(const char *file, const char *bytes, size_t len, struct doc
         r = read_lines(&d, &s, lines, n);
     lex_lines_free(lines, n);
     d.warnings = s.warnings;
+    d.check = s.check;
     d.escape = s.escape;
     if (r < 0)
         return r;
@@ -123,6 +129,7 @@ void dockerfile_done(struct dockerfile *d)
     free(d->stages);
     instructions_free(d->global_args, d->n_global_args);
     free(d->file);
+    free(d->check);
     strv_free(d->warnings);
     *d = (struct dockerfile){0};
 }

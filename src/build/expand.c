@@ -3,6 +3,8 @@
  * because ENV A=$A$A doubles with every line. */
 #include "whelk/dockerfile.h"
 
+#include "pattern.h"
+
 #include "whelk/err.h"
 
 #include <ctype.h>
@@ -14,6 +16,8 @@ struct expander {
     const char *word; /* for messages */
     char escape;
     unsigned depth;
+    bool quotes;      /* are quotes special? */
+    bool raw_escapes; /* in a pattern they keep their meaning */
     const char *(*lookup)(void *ctx, const char *name);
     void *ctx;
 };
@@ -68,6 +72,61 @@ static int apply_modifier(struct expander *x, const char *name, bool colon, char
     return err_set(-EINVAL, "%s: %s", name, word);
 }
 
+/* A part of ${...}, up to stop. */
+static int read_part(struct expander *x, char stop, bool pattern, struct buf *out)
+{
+    bool outer = x->raw_escapes;
+    int r;
+
+    if (++x->depth > DEPTH_MAX)
+        return fail(x, "too many nested ${");
+    x->raw_escapes = pattern;
+    r = expand_until(x, stop, out);
+    x->raw_escapes = outer;
+    x->depth--;
+    if (!out->data)
+        buf_reserve(out, 1);
+    return r;
+}
+
+/* ${name#pattern} and ${name%pattern}, with the operator doubled for the longest match. */
+static int expand_strip(struct expander *x, const char *name, struct buf *out)
+{
+    const char *value = x->lookup(x->ctx, name);
+    auto_buf struct buf pattern = {0}, result = {0};
+    char op = *x->p++;
+    bool longest = *x->p == op;
+    int r;
+
+    x->p += longest;
+    r = read_part(x, '}', true, &pattern);
+    if (r < 0 || !value)
+        return r;
+    pattern_strip(pattern.data, value, op == '#' ? PATTERN_PREFIX : PATTERN_SUFFIX, longest, &result);
+    return add(x, out, result.data ? result.data : "");
+}
+
+/* ${name/pattern/replacement}, with two slashes for all matches. */
+static int expand_replace(struct expander *x, const char *name, struct buf *out)
+{
+    const char *value = x->lookup(x->ctx, name);
+    auto_buf struct buf pattern = {0}, with = {0}, result = {0};
+    bool all = x->p[1] == '/';
+    int r;
+
+    x->p += 1 + all;
+    r = read_part(x, '/', true, &pattern);
+    if (r == 0)
+        r = read_part(x, '}', false, &with);
+    if (r < 0 || !value)
+        return r;
+    if (strlen(value) * (with.len + 1) > RESULT_MAX)
+        return fail(x, "more than 1 MiB of text");
+    if (pattern_replace(pattern.data, value, with.data, all, &result) < 0)
+        return fail(x, "too long a value for this pattern");
+    return add(x, out, result.data ? result.data : "");
+}
+
 /* Behind the {. */
 static int expand_braces(struct expander *x, struct buf *out)
 {
@@ -86,6 +145,10 @@ static int expand_braces(struct expander *x, struct buf *out)
         x->p++;
         return add(x, out, value ? value : "");
     }
+    if (*x->p == '#' || *x->p == '%')
+        return expand_strip(x, name, out);
+    if (*x->p == '/')
+        return expand_replace(x, name, out);
     if (*x->p == ':') {
         colon = true;
         x->p++;
@@ -94,11 +157,8 @@ static int expand_braces(struct expander *x, struct buf *out)
     if (!mod || !strchr("+-?", mod))
         return fail(x, mod ? "unknown operator behind the name" : "missing }");
     x->p++;
-    if (++x->depth > DEPTH_MAX)
-        return fail(x, "too many nested ${");
-    r = expand_until(x, '}', &word);
-    x->depth--;
-    return r < 0 ? r : apply_modifier(x, name, colon, mod, word.data ? word.data : "", out);
+    r = read_part(x, '}', false, &word);
+    return r < 0 ? r : apply_modifier(x, name, colon, mod, word.data, out);
 }
 
 /* Behind the $. */
@@ -156,13 +216,15 @@ static int expand_one(struct expander *x, struct buf *out)
 {
     char c = *x->p++;
 
-    if (c == '\'')
+    if (c == '\'' && x->quotes)
         return read_single_quotes(x, out);
-    if (c == '"')
+    if (c == '"' && x->quotes)
         return read_double_quotes(x, out);
     if (c == '$')
         return expand_dollar(x, out);
     if (c == x->escape) {
+        if (x->raw_escapes)
+            buf_addc(out, '\\');
         if (!*x->p)
             return 0;
         c = *x->p++;
@@ -183,16 +245,14 @@ static int expand_until(struct expander *x, char stop, struct buf *out)
             return fail(x, "more than 1 MiB of text");
     }
     if (stop && !*x->p)
-        return fail(x, "missing }");
+        return fail(x, stop == '}' ? "missing }" : "missing / behind the pattern");
     if (stop)
         x->p++;
     return 0;
 }
 
-int expand_word(const char *word, char escape, const char *(*lookup)(void *ctx, const char *name), void *ctx,
-                char **ret)
+static int expand_all(struct expander x, char **ret)
 {
-    struct expander x = {.p = word, .word = word, .escape = escape, .lookup = lookup, .ctx = ctx};
     auto_buf struct buf out = {0};
     int r = expand_until(&x, '\0', &out);
 
@@ -200,6 +260,20 @@ int expand_word(const char *word, char escape, const char *(*lookup)(void *ctx, 
         return r;
     *ret = buf_take(&out);
     return 0;
+}
+
+int expand_word(const char *word, char escape, const char *(*lookup)(void *ctx, const char *name), void *ctx,
+                char **ret)
+{
+    return expand_all(
+        (struct expander){.p = word, .word = word, .escape = escape, .quotes = true, .lookup = lookup, .ctx = ctx},
+        ret);
+}
+
+int expand_text(const char *text, char escape, const char *(*lookup)(void *ctx, const char *name), void *ctx,
+                char **ret)
+{
+    return expand_all((struct expander){.p = text, .word = text, .escape = escape, .lookup = lookup, .ctx = ctx}, ret);
 }
 
 int expand_pair(const char *pair, char escape, const char *(*lookup)(void *ctx, const char *name), void *ctx,

@@ -15,36 +15,94 @@ enum form {
     FORM_NAMES, /* NAME or NAME=VALUE, with quotes */
     FORM_PAIRS, /* NAME=VALUE, with quotes; or the old form NAME REST-OF-THE-LINE */
     FORM_RAW,   /* the rest of the line */
+    FORM_JSON,  /* a JSON array of strings */
+    FORM_CHECK, /* NONE, or CMD and what FORM_SHELL has */
+    FORM_LATER, /* another instruction */
 };
 
-enum { FLAGS_MAX = 4, MANY = 0 };
+enum { FLAGS_MAX = 8, MANY = 0 };
+
+struct flag {
+    const char *name;
+    enum {
+        FLAG_VALUE,
+        FLAG_SWITCH, /* --link, --link=false */
+        FLAG_LIST,   /* a value, may be given again */
+    } kind;
+};
 
 static const struct row {
     const char *name;
     enum form form;
     bool expands;    /* are variables in the arguments expanded by the build? Those in flags always are */
-    bool heredoc;    /* would a <<WORD begin a heredoc? */
+    bool heredoc;    /* does a <<WORD begin a heredoc? */
     size_t min, max; /* number of arguments; MANY: no upper limit */
     const char *takes;
-    const char *flags[FLAGS_MAX];
+    struct flag flags[FLAGS_MAX];
 } rows[INSTR_KINDS] = {
+    [INSTR_ADD] = {"ADD",
+                   FORM_LIST,
+                   true,
+                   true,
+                   2,
+                   MANY,
+                   "one or more sources and a destination",
+                   {{"chown", FLAG_VALUE},
+                    {"chmod", FLAG_VALUE},
+                    {"link", FLAG_SWITCH},
+                    {"exclude", FLAG_LIST},
+                    {"checksum", FLAG_VALUE},
+                    {"keep-git-dir", FLAG_SWITCH},
+                    {"unpack", FLAG_SWITCH}}},
     [INSTR_ARG] = {"ARG", FORM_NAMES, true, false, 1, MANY, "one or more NAME or NAME=DEFAULT"},
     [INSTR_CMD] = {"CMD", FORM_SHELL, false, false, 0, MANY, "a command"},
-    [INSTR_COPY] =
-        {"COPY", FORM_LIST, true, true, 2, MANY, "one or more sources and a destination", {"from", "chown", "chmod"}},
+    [INSTR_COPY] = {"COPY",
+                    FORM_LIST,
+                    true,
+                    true,
+                    2,
+                    MANY,
+                    "one or more sources and a destination",
+                    {{"from", FLAG_VALUE},
+                     {"chown", FLAG_VALUE},
+                     {"chmod", FLAG_VALUE},
+                     {"link", FLAG_SWITCH},
+                     {"parents", FLAG_SWITCH},
+                     {"exclude", FLAG_LIST}}},
     [INSTR_ENTRYPOINT] = {"ENTRYPOINT", FORM_SHELL, false, false, 0, MANY, "a command"},
     [INSTR_ENV] = {"ENV", FORM_PAIRS, true, false, 1, MANY, "one or more NAME=VALUE"},
     [INSTR_EXPOSE] = {"EXPOSE", FORM_WORDS, true, false, 1, MANY, "one or more PORT or PORT/PROTOCOL"},
-    [INSTR_FROM] = {"FROM", FORM_WORDS, true, false, 1, 3, "an image and optionally AS and a name", {"platform"}},
+    [INSTR_FROM] =
+        {"FROM", FORM_WORDS, true, false, 1, 3, "an image and optionally AS and a name", {{"platform", FLAG_VALUE}}},
+    [INSTR_HEALTHCHECK] = {"HEALTHCHECK",
+                           FORM_CHECK,
+                           false,
+                           false,
+                           1,
+                           MANY,
+                           "NONE, or CMD and a command",
+                           {{"interval", FLAG_VALUE},
+                            {"timeout", FLAG_VALUE},
+                            {"start-period", FLAG_VALUE},
+                            {"start-interval", FLAG_VALUE},
+                            {"retries", FLAG_VALUE}}},
     [INSTR_LABEL] = {"LABEL", FORM_PAIRS, true, false, 1, MANY, "one or more NAME=VALUE"},
     [INSTR_MAINTAINER] = {"MAINTAINER", FORM_RAW, false, false, 1, 1, "a name"},
-    [INSTR_RUN] = {"RUN", FORM_SHELL, false, true, 1, MANY, "a command"},
+    [INSTR_ONBUILD] = {"ONBUILD", FORM_LATER, false, false, 1, 1, "an instruction"},
+    [INSTR_RUN] = {"RUN",
+                   FORM_SHELL,
+                   false,
+                   true,
+                   1,
+                   MANY,
+                   "a command",
+                   {{"mount", FLAG_LIST}, {"network", FLAG_VALUE}, {"security", FLAG_VALUE}, {"device", FLAG_LIST}}},
+    [INSTR_SHELL] = {"SHELL", FORM_JSON, false, false, 1, MANY, "a JSON array: [\"/bin/bash\", \"-c\"]"},
+    [INSTR_STOPSIGNAL] = {"STOPSIGNAL", FORM_WORDS, true, false, 1, 1, "one signal"},
     [INSTR_USER] = {"USER", FORM_WORDS, true, false, 1, 1, "one USER or USER:GROUP"},
+    [INSTR_VOLUME] = {"VOLUME", FORM_LIST, true, false, 1, MANY, "one or more paths"},
     [INSTR_WORKDIR] = {"WORKDIR", FORM_RAW, true, false, 1, 1, "one path"},
 };
-
-/* In docker's files but not here yet. */
-static const char *const later[] = {"ADD", "HEALTHCHECK", "ONBUILD", "SHELL", "STOPSIGNAL", "VOLUME"};
 
 static const char inline_comment[] = "inline comments are not supported: put the comment on a line of its own";
 
@@ -72,9 +130,15 @@ const char *instruction_flag(const struct instruction *i, const char *name)
     return strv_env_get(i->flags, name);
 }
 
+bool instruction_switch(const struct instruction *i, const char *name)
+{
+    const char *value = instruction_flag(i, name);
+    return value && str_eq(value, "true");
+}
+
 int instruction_wrap(const char *file, const struct instruction *i, int r)
 {
-    auto_free char *shown = str_printable(i->text);
+    auto_free char *first = xstrndup(i->text, strcspn(i->text, "\n")), *shown = str_printable(first);
 
     err_wrap(r, "%s:%u", file, i->line);
     return err_detail(r, shown);
@@ -86,6 +150,7 @@ void instruction_done(struct instruction *i)
     strv_free(i->flags);
     strv_free(i->args);
     free(i->stage_name);
+    heredocs_free(i->heredocs, i->n_heredocs);
     *i = (struct instruction){0};
 }
 
@@ -99,17 +164,12 @@ static size_t offset_of(const struct reading *r, const char *p)
 static int fail_unknown(const struct source *s, const struct lex_line *l, const char *word)
 {
     auto_free char *upper = xstrdup(word), *shown = str_printable(word);
-    const char *names[INSTR_KINDS + ARRAY_LEN(later) + 1] = {0};
+    const char *names[INSTR_KINDS + 1] = {0};
     const char *near;
     size_t n = 0;
 
     for (char *p = upper; *p; p++)
         *p = (char)toupper((unsigned char)*p);
-    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
-        if (str_eq(upper, later[i]))
-            return lex_error(s, l, 0, NULL, "%s is an instruction that this version of whelk does not know yet", upper);
-        names[n++] = later[i];
-    }
     for (size_t i = 0; i < INSTR_KINDS; i++)
         names[n++] = rows[i].name;
     near = str_nearest(upper, names);
@@ -118,32 +178,62 @@ static int fail_unknown(const struct source *s, const struct lex_line *l, const 
     return lex_error(s, l, 0, NULL, "unknown instruction \"%.100s\"", shown);
 }
 
+static const struct row *find_row(const char *text, size_t len)
+{
+    for (size_t k = 0; k < INSTR_KINDS; k++)
+        if (strncasecmp(text, rows[k].name, len) == 0 && !rows[k].name[len])
+            return &rows[k];
+    return NULL;
+}
+
+bool instruction_takes_heredocs(const char *line)
+{
+    size_t len = strcspn(line, " \t\r\v\f");
+    const struct row *row = find_row(line, len);
+
+    if (row != &rows[INSTR_ONBUILD])
+        return row && row->heredoc;
+    for (line += len; lex_is_blank(*line);)
+        line++;
+    row = find_row(line, strcspn(line, " \t\r\v\f"));
+    return row && row->heredoc;
+}
+
+/* What is kept of the line: heredocs stand below it, as in the file. */
+static char *full_text(const struct reading *r)
+{
+    auto_buf struct buf b = {0};
+
+    buf_addf(&b, "%s%s%s", r->row->name, *r->args ? " " : "", r->args);
+    for (size_t i = 0; i < r->l->n_heredocs; i++)
+        buf_addf(&b, "\n%s%s", r->l->heredocs[i].text, r->l->heredocs[i].name);
+    return buf_take(&b);
+}
+
 static int read_name(struct reading *r)
 {
     size_t len = strcspn(r->l->text, " \t\r\v\f");
     auto_free char *word = xstrndup(r->l->text, len);
 
-    for (size_t k = 0; k < INSTR_KINDS; k++)
-        if (strcasecmp(word, rows[k].name) == 0)
-            r->row = &rows[k];
+    r->row = find_row(word, len);
     if (!r->row)
         return fail_unknown(r->s, r->l, word);
     r->i->kind = (enum instruction_kind)(r->row - rows);
     r->args = r->l->text + len;
     while (lex_is_blank(*r->args))
         r->args++;
-    r->i->text = *r->args ? xasprintf("%s %s", r->row->name, r->args) : xstrdup(r->row->name);
+    r->i->text = full_text(r);
     return 0;
 }
 
 /* ---- flags ---- */
 
-static bool has_flag(const struct row *row, const char *name)
+static const struct flag *find_flag(const struct row *row, const char *name)
 {
-    for (size_t i = 0; i < FLAGS_MAX && row->flags[i]; i++)
-        if (str_eq(row->flags[i], name))
-            return true;
-    return false;
+    for (size_t i = 0; i < FLAGS_MAX && row->flags[i].name; i++)
+        if (str_eq(row->flags[i].name, name))
+            return &row->flags[i];
+    return NULL;
 }
 
 static int fail_flag(const struct reading *r, const char *name)
@@ -154,8 +244,8 @@ static int fail_flag(const struct reading *r, const char *name)
     auto_buf struct buf list = {0};
     size_t at = offset_of(r, r->args);
 
-    for (size_t i = 0; i < FLAGS_MAX && r->row->flags[i]; i++) {
-        known[i] = r->row->flags[i];
+    for (size_t i = 0; i < FLAGS_MAX && r->row->flags[i].name; i++) {
+        known[i] = r->row->flags[i].name;
         buf_addf(&list, "%s--%s", i ? ", " : "", known[i]);
     }
     near = str_nearest(name, known);
@@ -169,42 +259,26 @@ static int fail_flag(const struct reading *r, const char *name)
                      r->row->name);
 }
 
-/* A flag's word without quotes and escapes, as docker reads it. */
-static char *unquoted(const struct lex_word *w, char escape)
-{
-    auto_buf struct buf b = {0};
-    char quote = '\0';
-
-    for (size_t i = 0; i < w->len; i++) {
-        char c = w->start[i];
-
-        if (c == escape && quote != '\'') {
-            if (++i < w->len)
-                buf_addc(&b, w->start[i]);
-        } else if (quote ? c == quote : c == '\'' || c == '"') {
-            quote = quote ? '\0' : c;
-        } else {
-            buf_addc(&b, c);
-        }
-    }
-    return buf_take(&b);
-}
-
 /* One word that begins with --. */
 static int read_flag(struct reading *r, const struct lex_word *w)
 {
-    auto_free char *flag = unquoted(w, r->s->escape);
-    auto_free char *name = xstrndup(flag + 2, strcspn(flag + 2, "="));
+    auto_free char *text = lex_unquote(w, r->s->escape);
+    auto_free char *name = xstrndup(text + 2, strcspn(text + 2, "="));
     size_t at = offset_of(r, w->start);
-    const char *value = strchr(flag, '=');
+    const char *eq = strchr(text, '='), *value = eq ? eq + 1 : "";
+    const struct flag *flag = find_flag(r->row, name);
 
-    if (!has_flag(r->row, name))
+    if (!flag)
         return fail_flag(r, name);
-    if (!value || !value[1])
+    if (flag->kind == FLAG_SWITCH && !eq)
+        value = "true";
+    if (flag->kind == FLAG_SWITCH && !str_eq(value, "true") && !str_eq(value, "false"))
+        return lex_error(r->s, r->l, at, NULL, "%s --%s takes true or false", r->row->name, name);
+    if (!*value)
         return lex_error(r->s, r->l, at, NULL, "%s --%s needs a value: --%s=VALUE", r->row->name, name, name);
-    if (strv_env_get(r->i->flags, name))
+    if (flag->kind != FLAG_LIST && strv_env_get(r->i->flags, name))
         return lex_error(r->s, r->l, at, NULL, "%s --%s is given twice", r->row->name, name);
-    strv_add(&r->i->flags, flag + 2);
+    strv_addf(&r->i->flags, "%s=%s", name, value);
     return 0;
 }
 
@@ -228,36 +302,6 @@ static int read_flags(struct reading *r)
 }
 
 /* ---- arguments ---- */
-
-static bool is_number(const char *s, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (!isdigit((unsigned char)s[i]))
-            return false;
-    return true;
-}
-
-/* <<WORD, <<-WORD, 3<<WORD as a word of its own; not <<<, not a lone <<. */
-static bool is_heredoc(const struct lex_word *w)
-{
-    const char *p = memmem(w->start, w->len, "<<", 2), *end = w->start + w->len;
-
-    if (!p || !is_number(w->start, (size_t)(p - w->start)))
-        return false;
-    p += 2;
-    if (p < end && *p == '-')
-        p++;
-    return p < end && !memchr(p, '<', (size_t)(end - p));
-}
-
-static int refuse_heredocs(const struct reading *r, const struct lex_words *quoted)
-{
-    for (size_t i = 0; r->row->heredoc && i < quoted->n; i++)
-        if (is_heredoc(&quoted->v[i]))
-            return lex_error(r->s, r->l, offset_of(r, quoted->v[i].start), NULL,
-                             "heredocs (<<WORD) are not known to this version of whelk yet");
-    return 0;
-}
 
 /* A word that looks like the beginning of a comment, or NULL. */
 static const struct lex_word *comment_word(const struct lex_words *w)
@@ -342,9 +386,9 @@ static bool read_json(struct reading *r)
         }
     }
     err_clear();
-    if (is_near_json(r->args))
+    if (r->row->form != FORM_JSON && is_near_json(r->args))
         lex_warn(r->s, r->l->line, "the [...] of %s is no JSON array of strings in double quotes; it is taken as %s",
-                 r->row->name, r->row->form == FORM_SHELL ? "a command line for the shell" : "words");
+                 r->row->name, r->row->form == FORM_LIST ? "words" : "a command line for the shell");
     return false;
 }
 
@@ -423,14 +467,83 @@ static int read_raw(struct reading *r, const struct lex_words *quoted)
     return 0;
 }
 
+/* NONE alone, or CMD and its command; args become what the config holds. */
+static int read_check(struct reading *r, const struct lex_words *quoted)
+{
+    const struct lex_word *first = &quoted->v[0];
+    bool none = first->len == 4 && strncasecmp(first->start, "NONE", 4) == 0;
+    auto_strv char **command = NULL;
+
+    if (!none && !(first->len == 3 && strncasecmp(first->start, "CMD", 3) == 0))
+        return fail_arity(r, quoted, 0);
+    if (none && (quoted->n > 1 || r->i->flags))
+        return quoted->n > 1 ? fail_arity(r, quoted, 1)
+                             : lex_error(r->s, r->l, offset_of(r, first->start), NULL, "HEALTHCHECK NONE has no flags");
+    if (none) {
+        strv_add(&r->i->args, "NONE");
+        return 0;
+    }
+    for (r->args = first->start + first->len; lex_is_blank(*r->args);)
+        r->args++;
+    bool json = read_json(r);
+    if (!*r->args || (json && !*r->i->args))
+        return fail_arity(r, quoted, quoted->n);
+    command = take_ptr(&r->i->args);
+    strv_add(&r->i->args, json ? "CMD" : "CMD-SHELL");
+    if (json)
+        strv_extend(&r->i->args, command);
+    else
+        strv_add(&r->i->args, r->args);
+    return 0;
+}
+
+/* The part of a line from this offset on, as a line of its own. */
+static struct lex_line line_from(const struct lex_line *l, size_t offset)
+{
+    struct lex_line part = {.text = xstrdup(l->text + offset), .line = l->line};
+    unsigned line, column;
+
+    lex_where(l, offset, &line, &column);
+    part.pieces = xcalloc(l->n_pieces + 1, sizeof(*part.pieces));
+    part.pieces[part.n_pieces++] = (struct lex_piece){0, line, column};
+    for (size_t i = 0; i < l->n_pieces; i++)
+        if (l->pieces[i].offset > offset)
+            part.pieces[part.n_pieces++] =
+                (struct lex_piece){l->pieces[i].offset - offset, l->pieces[i].line, l->pieces[i].column};
+    return part;
+}
+
+/* ONBUILD's instruction must be a good one, and is kept as text, with its heredocs. */
+static int read_trigger(struct reading *r)
+{
+    static const enum instruction_kind never[] = {INSTR_FROM, INSTR_MAINTAINER, INSTR_ONBUILD};
+    auto_with(instruction_done) struct instruction trigger = {0};
+    struct lex_line part = line_from(r->l, offset_of(r, r->args));
+    int ret = instruction_parse(r->s, &part, &trigger);
+
+    for (size_t i = 0; ret == 0 && i < ARRAY_LEN(never); i++)
+        if (trigger.kind == never[i])
+            ret = lex_error(r->s, &part, 0, NULL, "ONBUILD %s is not allowed", rows[never[i]].name);
+    free(part.text);
+    free(part.pieces);
+    if (ret < 0)
+        return ret;
+    strv_add(&r->i->args, r->i->text + strlen(r->row->name) + 1);
+    return 0;
+}
+
+static int read_shell(struct reading *r, const struct lex_words *quoted)
+{
+    if (!read_json(r) || !*r->i->args)
+        return fail_arity(r, quoted, 0);
+    return 0;
+}
+
 static int read_args(struct reading *r)
 {
     auto_with(lex_words_done) struct lex_words quoted = {0};
-    int ret;
 
     lex_words_quoted(r->args, r->s->escape, &quoted);
-    if ((ret = refuse_heredocs(r, &quoted)) < 0)
-        return ret;
     if ((r->row->form == FORM_LIST || r->row->form == FORM_SHELL) && read_json(r))
         return strv_len(r->i->args) < r->row->min ? fail_arity(r, &quoted, quoted.n) : 0;
     if (quoted.n < MIN(r->row->min, (size_t)1))
@@ -445,6 +558,12 @@ static int read_args(struct reading *r)
     case FORM_SHELL:
     case FORM_RAW:
         return read_raw(r, &quoted);
+    case FORM_JSON:
+        return read_shell(r, &quoted);
+    case FORM_CHECK:
+        return read_check(r, &quoted);
+    case FORM_LATER:
+        return read_trigger(r);
     }
     return 0;
 }
@@ -481,7 +600,7 @@ static int read_stage(struct reading *r)
     return 0;
 }
 
-int instruction_parse(struct source *s, const struct lex_line *l, struct instruction *ret)
+int instruction_parse(struct source *s, struct lex_line *l, struct instruction *ret)
 {
     auto_with(instruction_done) struct instruction i = {.line = l->line};
     struct reading r = {.s = s, .l = l, .i = &i};
@@ -495,6 +614,9 @@ int instruction_parse(struct source *s, const struct lex_line *l, struct instruc
         return error;
     if (i.kind == INSTR_FROM && (error = read_stage(&r)) < 0)
         return error;
+    i.heredocs = take_ptr(&l->heredocs);
+    i.n_heredocs = l->n_heredocs;
+    l->n_heredocs = 0;
     *ret = i;
     i = (struct instruction){0};
     return 0;

@@ -4,8 +4,10 @@
 
 #include "lex.h"
 
-/* -EINVAL with text, caret and hint. The caller frees *ret with instruction_done. */
-int instruction_parse(struct source *s, const struct lex_line *l, struct instruction *ret);
+/* -EINVAL with text, caret and hint. Takes the line's heredocs. The caller frees *ret with instruction_done. */
+int instruction_parse(struct source *s, struct lex_line *l, struct instruction *ret);
+/* For the lexer: is this the line of an instruction that has heredocs? */
+bool instruction_takes_heredocs(const char *line);
 void instruction_done(struct instruction *i);
 
 #endif

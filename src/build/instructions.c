@@ -1,7 +1,9 @@
-/* The table of instructions, and those that only change the image's config (DF-29 .. DF-37). */
+/* The table of instructions, and those that only change the image's config (DF-29 .. DF-44). */
 #include "builder.h"
 
 #include "whelk/err.h"
+#include "whelk/proc.h"
+#include "whelk/units.h"
 
 #include <strings.h>
 
@@ -65,19 +67,22 @@ static int prepare_arg(struct step *s)
 
 /* ---- commands ---- */
 
-char **step_command(const struct step *s)
+char **step_command(const struct step *s, const char *text)
 {
     static const char *const default_shell[] = {"/bin/sh", "-c", NULL};
     char **command = s->i->json ? NULL : image_config_strv(&s->state->config, "Shell");
     if (!s->i->json && !command)
         command = strv_copy((char *const *)default_shell);
-    strv_extend(&command, s->i->args);
+    if (text)
+        strv_add(&command, text);
+    else
+        strv_extend(&command, s->i->args);
     return command;
 }
 
 static void put_command(struct step *s, const char *key)
 {
-    auto_strv char **command = step_command(s);
+    auto_strv char **command = step_command(s, NULL);
     char *none[] = {NULL};
     image_config_put_strv(&s->state->config, key, command ? command : none);
     cache_key_add_number(&s->key, "json", s->i->json);
@@ -99,7 +104,92 @@ static int prepare_entrypoint(struct step *s)
     return 0;
 }
 
+static int prepare_shell(struct step *s)
+{
+    image_config_put_strv(&s->state->config, "Shell", s->args);
+    return 0;
+}
+
+/* ---- HEALTHCHECK ---- */
+
+/* Go's rule: less than a millisecond is a slip, 0 the default. */
+static int put_duration(struct step *s, json_t *check, const char *flag, const char *key)
+{
+    const char *text = instruction_flag(s->i, flag);
+    int64_t ns;
+    if (!text)
+        return 0;
+    int r = duration_parse(text, &ns);
+    if (r < 0)
+        return err_wrap(r, "--%s", flag);
+    if (ns < 0 || (ns > 0 && ns < 1000000))
+        return err_set(-EINVAL, "--%s=%s is less than 1ms", flag, text);
+    if (ns)
+        json_object_set_new(check, key, json_integer(ns));
+    return 0;
+}
+
+static int put_retries(struct step *s, json_t *check)
+{
+    const char *text = instruction_flag(s->i, "retries");
+    uint64_t n;
+    if (!text)
+        return 0;
+    if (!str_to_u64(text, &n) || n > 1000000)
+        return err_set(-EINVAL, "--retries=%s is no number of failures", text);
+    if (n)
+        json_object_set_new(check, "Retries", json_integer((json_int_t)n));
+    return 0;
+}
+
+static int prepare_healthcheck(struct step *s)
+{
+    static const char *const durations[][2] = {{"interval", "Interval"},
+                                               {"timeout", "Timeout"},
+                                               {"start-period", "StartPeriod"},
+                                               {"start-interval", "StartInterval"}};
+    auto_json json_t *check = json_object();
+    int r = 0;
+    json_object_set_new(check, "Test", json_from_strv(s->args));
+    for (size_t i = 0; i < ARRAY_LEN(durations) && r == 0; i++)
+        r = put_duration(s, check, durations[i][0], durations[i][1]);
+    if (r == 0)
+        r = put_retries(s, check);
+    if (r < 0)
+        return r;
+    cache_key_add_strv(&s->key, "flags", s->i->flags);
+    image_config_put_json(&s->state->config, "Healthcheck", take_ptr(&check));
+    return 0;
+}
+
 /* ---- the rest ---- */
+
+static int prepare_onbuild(struct step *s)
+{
+    auto_strv char **triggers = image_config_strv(&s->state->config, "OnBuild");
+    strv_add(&triggers, s->args[0]);
+    image_config_put_strv(&s->state->config, "OnBuild", triggers);
+    return 0;
+}
+
+static int prepare_stopsignal(struct step *s)
+{
+    int signal, r = signal_parse(s->args[0], &signal);
+    if (r < 0)
+        return r;
+    image_config_put_str(&s->state->config, "StopSignal", s->args[0]);
+    return 0;
+}
+
+static int prepare_volume(struct step *s)
+{
+    strv_foreach (path, s->args) {
+        if (!*path)
+            return err_set(-EINVAL, "a path is empty; is a variable not set?");
+        image_config_put_set_key(&s->state->config, "Volumes", path);
+    }
+    return 0;
+}
 
 static int prepare_user(struct step *s)
 {
@@ -170,6 +260,12 @@ static int prepare_expose(struct step *s)
 }
 
 const struct step_row step_rows[INSTR_KINDS] = {
+    [INSTR_ADD] =
+        {
+            .prepare = add_prepare,
+            .execute = copy_execute,
+            .done = copy_done,
+        },
     [INSTR_ARG] = {.prepare = prepare_arg, .raw = true},
     [INSTR_CMD] = {.prepare = prepare_cmd},
     [INSTR_COPY] =
@@ -183,9 +279,14 @@ const struct step_row step_rows[INSTR_KINDS] = {
     [INSTR_ENTRYPOINT] = {.prepare = prepare_entrypoint},
     [INSTR_ENV] = {.prepare = prepare_env, .raw = true},
     [INSTR_EXPOSE] = {.prepare = prepare_expose},
+    [INSTR_HEALTHCHECK] = {.prepare = prepare_healthcheck},
     [INSTR_LABEL] = {.prepare = prepare_label, .raw = true},
     [INSTR_MAINTAINER] = {.prepare = prepare_maintainer},
+    [INSTR_ONBUILD] = {.prepare = prepare_onbuild},
     [INSTR_RUN] = {.prepare = run_prepare, .execute = run_execute},
+    [INSTR_SHELL] = {.prepare = prepare_shell},
+    [INSTR_STOPSIGNAL] = {.prepare = prepare_stopsignal},
     [INSTR_USER] = {.prepare = prepare_user},
+    [INSTR_VOLUME] = {.prepare = prepare_volume},
     [INSTR_WORKDIR] = {.prepare = workdir_prepare, .execute = workdir_execute},
 };

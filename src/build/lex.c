@@ -192,6 +192,7 @@ static int set_syntax(struct source *s, const struct span *l, size_t at, const c
 
 static int set_check(struct source *s, const struct span *l, size_t at, const char *value)
 {
+    s->check = xstrdup(value);
     return 0;
 }
 
@@ -324,8 +325,105 @@ static void read_line(struct source *s, struct cursor *c, const struct span *fir
     *ret = l;
 }
 
+/* ---- heredocs ---- */
+
+void heredocs_free(struct heredoc *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(v[i].name);
+        free(v[i].text);
+    }
+    free(v);
+}
+
+bool lex_is_heredoc(const struct lex_word *w)
+{
+    const char *p = memmem(w->start, w->len, "<<", 2), *end = w->start + w->len;
+
+    if (!p)
+        return false;
+    for (const char *d = w->start; d < p; d++)
+        if (!isdigit((unsigned char)*d))
+            return false;
+    p += 2;
+    if (p < end && *p == '-')
+        p++;
+    return p < end && !memchr(p, '<', (size_t)(end - p));
+}
+
+/* The lines up to one that is the name. */
+static int read_body(struct source *s, struct cursor *c, const struct lex_line *l, size_t offset, struct heredoc *h)
+{
+    const char *start = c->p;
+    struct span line;
+
+    while (next_span(c, &line)) {
+        size_t tabs = 0;
+
+        while (h->chomp && tabs < line.len && line.start[tabs] == '\t')
+            tabs++;
+        if (line.len - tabs != strlen(h->name) || memcmp(line.start + tabs, h->name, line.len - tabs) != 0)
+            continue;
+        h->text = xstrndup(start, (size_t)(line.start - start));
+        return 0;
+    }
+    return lex_error(s, l, offset, NULL, "the heredoc is not ended: no line \"%s\" follows", h->name);
+}
+
+char *heredoc_text(const struct heredoc *h)
+{
+    auto_buf struct buf b = {0};
+    const char *p = h->text;
+
+    if (!h->chomp)
+        return xstrdup(p);
+    while (*p) {
+        size_t len;
+
+        p += strspn(p, "\t");
+        len = strcspn(p, "\n");
+        len += p[len] == '\n';
+        buf_add(&b, p, len);
+        p += len;
+    }
+    return buf_take(&b);
+}
+
+static int read_heredoc(struct source *s, struct cursor *c, struct lex_line *l, const struct lex_word *w)
+{
+    const char *name = (const char *)memmem(w->start, w->len, "<<", 2) + 2;
+    struct heredoc h = {.chomp = *name == '-'};
+    struct lex_word written;
+    int r;
+
+    name += h.chomp;
+    written = (struct lex_word){name, (size_t)(w->start + w->len - name)};
+    h.name = lex_unquote(&written, s->escape);
+    h.expands = strlen(h.name) == written.len;
+    r = read_body(s, c, l, (size_t)(w->start - l->text), &h);
+    l->heredocs = grown(l->heredocs, l->n_heredocs, sizeof(h));
+    l->heredocs[l->n_heredocs++] = h;
+    return r;
+}
+
+/* What follows the lines of an instruction and belongs to it. */
+static int read_heredocs(struct source *s, struct cursor *c, struct lex_line *l)
+{
+    auto_with(lex_words_done) struct lex_words words = {0};
+    int r = 0;
+
+    if (!strstr(l->text, "<<") || !s->takes_heredocs || !s->takes_heredocs(l->text))
+        return 0;
+    lex_words_quoted(l->text, s->escape, &words);
+    for (size_t i = 0; i < words.n && r == 0; i++)
+        if (lex_is_heredoc(&words.v[i]))
+            r = read_heredoc(s, c, l, &words.v[i]);
+    return r;
+}
+
 static void line_done(struct lex_line *l)
 {
+    heredocs_free(l->heredocs, l->n_heredocs);
     free(l->text);
     free(l->pieces);
 }
@@ -372,8 +470,11 @@ int lex_file(struct source *s, struct lex_line **ret_lines, size_t *ret_n)
             line_done(&l);
             continue;
         }
+        r = read_heredocs(s, &c, &l);
         *ret_lines = grown(*ret_lines, *ret_n, sizeof(l));
         (*ret_lines)[(*ret_n)++] = l;
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -443,6 +544,26 @@ void lex_words_quoted(const char *text, char escape, struct lex_words *ret)
         text = quoted_word_end(text, end, escape, &quote);
         add_word(ret, start, text);
     }
+}
+
+char *lex_unquote(const struct lex_word *w, char escape)
+{
+    auto_buf struct buf b = {0};
+    char quote = '\0';
+
+    for (size_t i = 0; i < w->len; i++) {
+        char c = w->start[i];
+
+        if (c == escape && quote != '\'') {
+            if (++i < w->len)
+                buf_addc(&b, w->start[i]);
+        } else if (quote ? c == quote : c == '\'' || c == '"') {
+            quote = quote ? '\0' : c;
+        } else {
+            buf_addc(&b, c);
+        }
+    }
+    return buf_take(&b);
 }
 
 void lex_words_done(struct lex_words *w)

@@ -10,6 +10,8 @@ struct source {
     const char *bytes;
     size_t len;
     char escape;
+    char *check;                              /* the directive's value, or NULL */
+    bool (*takes_heredocs)(const char *line); /* may this instruction have heredocs? NULL: none */
     char **warnings;
     size_t n_warnings;
 };
@@ -26,6 +28,8 @@ struct lex_line {
     unsigned line;
     struct lex_piece *pieces;
     size_t n_pieces;
+    struct heredoc *heredocs;
+    size_t n_heredocs;
 };
 
 /* A part of a text: a word, with its quotes as written. */
@@ -48,6 +52,11 @@ void lex_lines_free(struct lex_line *lines, size_t n);
 void lex_words_plain(const char *text, struct lex_words *ret);
 void lex_words_quoted(const char *text, char escape, struct lex_words *ret);
 void lex_words_done(struct lex_words *w);
+/* A word without its quotes and escapes, as docker reads flags. The caller frees. */
+char *lex_unquote(const struct lex_word *w, char escape);
+/* Is the word <<NAME, <<-NAME or 3<<NAME? Not <<<, not a lone <<. */
+bool lex_is_heredoc(const struct lex_word *w);
+void heredocs_free(struct heredoc *v, size_t n);
 /* The quoted word at the beginning of text; and whether a word ends within a quote. */
 struct lex_word lex_first_word(const char *text, char escape);
 bool lex_is_open(const struct lex_word *w, char escape);

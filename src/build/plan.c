@@ -196,6 +196,22 @@ int build_plan_make(const struct dockerfile *d, struct build_args *args, const c
     return 0;
 }
 
+int build_plan_insert(struct build_plan *p, const struct dockerfile *d, size_t at, size_t n, const struct scope *scope)
+{
+    struct plan_stage *stage = &p->stages[at];
+    struct plan_source *copies = xcalloc(stage->n_copies + n + 1, sizeof(*copies));
+    struct scope own = {.args = scope->args, .values = strv_copy(scope->values)};
+    int r = 0;
+    memcpy(copies + n, stage->copies, stage->n_copies * sizeof(*copies));
+    free(stage->copies);
+    stage->copies = copies;
+    stage->n_copies += n;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = plan_step(d, at, &d->stages[at].steps[i], &own, &copies[i]);
+    strv_free(own.values);
+    return r;
+}
+
 void build_plan_done(struct build_plan *p)
 {
     for (size_t i = 0; p->stages && i < p->n_stages; i++) {

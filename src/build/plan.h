@@ -25,6 +25,8 @@ struct build_plan {
 
 /* target: a stage's name or number, NULL for the last one. args: with the global ones declared. -EINVAL with text. */
 int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, struct build_plan *ret);
+/* n steps were put before those of a stage: plans them, with the arguments that the stage begins with. */
+int build_plan_insert(struct build_plan *p, const struct dockerfile *d, size_t at, size_t n, const struct scope *scope);
 void build_plan_done(struct build_plan *p);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "copy-source.h"
 #include "layer-tree.h"
+#include "lex.h"
 #include "owner.h"
 #include "rootpath.h"
 
@@ -25,6 +26,8 @@ enum { ETC_MAX = 4 << 20, SMALL = 64 * 1024 };
 /* What prepare finds out. */
 struct copy_work {
     char **sources, *destination; /* expanded */
+    char **texts;                 /* of heredocs, expanded, */
+    char **names;                 /* and their names */
     bool into;                    /* the destination is written as a directory */
     char *chown, *chmod;          /* NULL: not given */
     struct mode_change mode;
@@ -43,6 +46,8 @@ void copy_done(struct step *s)
     if (w->tree.layers)
         fd_close(w->tree.fd);
     strv_free(w->sources);
+    strv_free(w->texts);
+    strv_free(w->names);
     strv_free(w->layers);
     strv_free(w->diffids);
     free(w->destination);
@@ -79,14 +84,42 @@ static bool ends_as_directory(const char *path)
     return !*last || str_eq(last, ".") || str_eq(last, "..");
 }
 
+/* A file that stands in the Dockerfile (DF-06). */
+static int read_heredoc(struct step *s, struct copy_work *w, const struct heredoc *h)
+{
+    auto_free char *text = heredoc_text(h);
+    char *expanded = NULL;
+    if (strchr(h->name, '/') || str_eq(h->name, ".") || str_eq(h->name, ".."))
+        return err_set(-EINVAL, "<<%s is no name of a file", h->name);
+    int r = h->expands ? expand_text(text, '\\', build_state_lookup, s->state, &expanded) : 0;
+    if (r < 0)
+        return r;
+    strv_add_take(&w->texts, expanded ? expanded : take_ptr(&text));
+    strv_add(&w->names, h->name);
+    return 0;
+}
+
+static bool is_heredoc(const struct step *s, const char *written)
+{
+    struct lex_word word = {written, strlen(written)};
+    return !s->i->json && s->i->n_heredocs && lex_is_heredoc(&word);
+}
+
 static int read_args(struct step *s, struct copy_work *w)
 {
     size_t n = strv_len(s->args);
+    int r = 0;
     for (size_t i = 0; i + 1 < n; i++) {
+        if (is_heredoc(s, s->i->args[i]))
+            continue;
         if (!*s->args[i])
             return err_set(-EINVAL, "a source is empty; is a variable not set?");
         strv_add(&w->sources, s->args[i]);
     }
+    for (size_t i = 0; i < s->i->n_heredocs && r == 0; i++)
+        r = read_heredoc(s, w, &s->i->heredocs[i]);
+    if (r < 0)
+        return r;
     w->destination = xstrdup(s->args[n - 1]);
     w->into = ends_as_directory(w->destination);
     if (!*w->destination)
@@ -95,9 +128,11 @@ static int read_args(struct step *s, struct copy_work *w)
 }
 
 /* The list, once. Several sources want a directory, and it must be written as one. */
-static int make_list(struct copy_work *w)
+static int make_list(const struct step *s, struct copy_work *w)
 {
     int r = copy_list_make(&w->tree, w->sources, &w->list);
+    for (size_t i = 0; r == 0 && i < strv_len(w->texts); i++)
+        copy_list_add_text(&w->list, w->names[i], w->texts[i], s->state->created);
     if (r == 0 && w->list.n_sources > 1 && !w->into)
         r = err_set(-EINVAL, "with more than one source the destination must be a directory and end with a /: %s/",
                     w->destination);
@@ -116,7 +151,7 @@ static int take_context(struct step *s, struct copy_work *w)
         .trust_stat = !b->options->no_cache,
         .digests = b->digests,
     };
-    int r = make_list(w);
+    int r = make_list(s, w);
     return r < 0 ? r : copy_list_key(&w->tree, &w->list, &s->key);
 }
 
@@ -155,8 +190,28 @@ static int take_layers(struct step *s, struct copy_work *w, const struct plan_so
     return r;
 }
 
+static int refuse_later(const struct step *s)
+{
+    static const char *const flags[] = {"link", "parents", "exclude", "checksum", "keep-git-dir", "unpack"};
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        if (instruction_flag(s->i, flags[i]))
+            return err_set(-EOPNOTSUPP, "--%s is not done by this version", flags[i]);
+    return 0;
+}
+
+int add_prepare(struct step *s)
+{
+    strv_foreach (source, s->args)
+        if (strstr(source, "://") || str_after(source, "git@"))
+            return err_set(-EOPNOTSUPP, "ADD of a URL is not done by this version");
+    return copy_prepare(s);
+}
+
 int copy_prepare(struct step *s)
 {
+    int late = refuse_later(s);
+    if (late < 0)
+        return late;
     const struct plan_source *from = &s->b->plan.stages[s->stage].copies[s->number];
     struct copy_work *w = s->work = xcalloc(1, sizeof(*w));
     int r = read_args(s, w);
@@ -179,7 +234,7 @@ int copy_key_content(struct step *s, struct cache_key *k)
     struct copy_work *w = s->work;
     int r = builder_merged(s->b, w->layers, &w->tree.fd);
     if (r == 0)
-        r = make_list(w);
+        r = make_list(s, w);
     return r < 0 ? r : copy_list_key(&w->tree, &w->list, k);
 }
 
@@ -292,8 +347,22 @@ static int fill(struct copy *c, const struct copy_item *item, int from, int to)
     return futimens(to, times) < 0 ? -errno : 0;
 }
 
+static int put_text(struct copy *c, const struct copy_item *item, const char *name)
+{
+    struct stat st = item_stat(c, item);
+    auto_close int to = create(c->to, name);
+    int r = to < 0 ? to : fd_write_all(to, item->text, strlen(item->text));
+    if (r == 0)
+        r = layer_tree_own(&c->tree, to, st.st_uid, st.st_gid);
+    if (r == 0 && fchmod(to, st.st_mode & 07777) < 0)
+        r = -errno;
+    return r < 0 ? r : set_times(c->to, name, &st);
+}
+
 static int put_file(struct copy *c, const struct copy_item *item, const char *name)
 {
+    if (item->text)
+        return put_text(c, item, name);
     auto_close int from = rootpath_open(c->w->tree.fd, item->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (from < 0)
         return from;

@@ -4,6 +4,7 @@
 #include "builder.h"
 
 #include "layer-tree.h"
+#include "lex.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -15,21 +16,83 @@ static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbi
 
 enum { SHOWN_MAX = 200 };
 
+/* --network of the instruction wins over that of the build. */
 static const char *network_of(const struct step *s)
 {
-    const char *network = s->b->options->network;
+    const char *own = instruction_flag(s->i, "network");
+    const char *network = own && !str_eq(own, "default") ? own : s->b->options->network;
     return !network || str_eq(network, "default") ? "private" : network;
+}
+
+static int check_flags(const struct step *s)
+{
+    const char *network = instruction_flag(s->i, "network"), *security = instruction_flag(s->i, "security");
+    if (instruction_flag(s->i, "mount"))
+        return err_set(-EOPNOTSUPP, "RUN --mount is not done by this version");
+    if (instruction_flag(s->i, "device"))
+        return err_set(-EOPNOTSUPP, "RUN --device is not done by this version");
+    if (security && !str_eq(security, "sandbox"))
+        return err_set(-EOPNOTSUPP, "RUN --security=%s is not done by this version; known: sandbox", security);
+    if (network && !str_eq(network, "default") && !str_eq(network, "none") && !str_eq(network, "host"))
+        return err_set(-EINVAL, "RUN --network=%s is not known; known: default, none, host", network);
+    return 0;
 }
 
 int run_prepare(struct step *s)
 {
     if (!s->args || !*s->args[0])
         return err_set(-EINVAL, "RUN has no command");
+    int r = check_flags(s);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < s->i->n_heredocs; i++)
+        cache_key_add(&s->key, s->i->heredocs[i].chomp ? "heredoc-" : "heredoc", s->i->heredocs[i].text);
     cache_key_add_number(&s->key, "json", s->i->json);
     cache_key_add_strv(&s->key, "arguments", s->state->scope.values);
     cache_key_add(&s->key, "network", network_of(s));
     return 0;
 }
+
+/* ---- heredocs (DF-06) ---- */
+
+/* Is the heredoc all that the instruction has? Then it is the script itself, else the shell reads it. */
+static bool is_script(const struct instruction *i)
+{
+    struct lex_word word = {i->args[0], strlen(i->args[0])};
+    return i->n_heredocs == 1 && !strpbrk(i->args[0], " \t") && lex_is_heredoc(&word);
+}
+
+/* A script with an interpreter of its own is executed as a file. Its name is what the heredoc is called. */
+static char *script_name(const struct instruction *i)
+{
+    const char *name = i->n_heredocs ? i->heredocs[0].name : "";
+    if (!i->n_heredocs || !is_script(i) || !str_after(i->heredocs[0].text + strspn(i->heredocs[0].text, "\t"), "#!"))
+        return NULL;
+    bool good = *name && *name != '.' && !strchr(name, '/') && strlen(name) < 100;
+    return xstrdup(good ? name : "script");
+}
+
+/* What the shell gets as its command. */
+static char *shell_text(const struct instruction *i, const char *script)
+{
+    auto_buf struct buf b = {0};
+    if (script)
+        return xasprintf("/dev/pipes/%s", script);
+    if (is_script(i))
+        return heredoc_text(&i->heredocs[0]);
+    buf_adds(&b, i->args[0]);
+    for (size_t k = 0; k < i->n_heredocs; k++)
+        buf_addf(&b, "\n%s%s", i->heredocs[k].text, i->heredocs[k].name);
+    return buf_take(&b);
+}
+
+static int write_script(const struct step *s, int box)
+{
+    auto_free char *text = heredoc_text(&s->i->heredocs[0]);
+    return file_write(box, "script", text, strlen(text), 0755);
+}
+
+/* ---- executing ---- */
 
 /* ENV wins over build arguments, these over proxies that nobody declared. HOME is the child's matter: it knows the
  * user. */
@@ -66,7 +129,7 @@ static int open_output(const struct step *s, int box)
 
 static int fail(struct step *s, int status, int out)
 {
-    auto_free char *shown = str_printable(s->i->text);
+    auto_free char *first = xstrndup(s->i->text, strcspn(s->i->text, "\n")), *shown = str_printable(first);
     bool cut = strlen(shown) > SHOWN_MAX;
     if (s->b->options->quiet && lseek(out, 0, SEEK_SET) == 0)
         fd_copy(out, s->b->options->log_fd);
@@ -78,7 +141,9 @@ static int fail(struct step *s, int status, int out)
 
 static int run_in(struct step *s, int box, const char *name, struct layer_facts *ret)
 {
-    auto_strv char **env = make_env(s), **command = step_command(s);
+    auto_free char *script = s->i->json ? NULL : script_name(s->i);
+    auto_free char *text = s->i->json ? NULL : shell_text(s->i, script);
+    auto_strv char **env = make_env(s), **command = step_command(s, text);
     auto_free char *dir = xasprintf("tmp/%s/%s", s->b->staging->name, name);
     auto_close int out = open_output(s, box);
     const char *user = image_config_str(&s->state->config, "User");
@@ -90,11 +155,15 @@ static int run_in(struct step *s, int box, const char *name, struct layer_facts 
         .cwd = build_state_workdir(s->state),
         .user = user,
         .network = network_of(s),
+        .script = script,
         .out_fd = out,
     };
     if (out < 0)
         return err_sys("cannot keep the output of RUN");
-    int r = run_step(s->b->store, &spec, &ret->stubs, &ret->owners);
+    int r = script ? write_script(s, box) : 0;
+    if (r < 0)
+        return r;
+    r = run_step(s->b->store, &spec, &ret->stubs, &ret->owners);
     return r > 0 ? fail(s, r, out) : r;
 }
 

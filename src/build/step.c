@@ -51,7 +51,8 @@ static void say_step(const struct step *s)
 {
     auto_free char *prefix = step_prefix(s->b, s->stage);
     size_t n = s->b->file.stages[s->stage].n_steps + 1; /* FROM is the first */
-    builder_say(s->b, "%sSTEP %zu/%zu: %s", prefix, s->number + 2, n, s->i->text);
+    int len = (int)strcspn(s->i->text, "\n");           /* without heredocs */
+    builder_say(s->b, "%sSTEP %zu/%zu: %.*s", prefix, s->number + 2, n, len, s->i->text);
 }
 
 static void say_result(const struct step *s, bool cached, const char *what)

@@ -359,6 +359,14 @@ void image_config_put_map(struct image_config *c, const char *key, const char *n
     put_text(container(config_of(c), key, json_object), name, value);
 }
 
+void image_config_put_json(struct image_config *c, const char *key, json_t *value)
+{
+    if (value)
+        json_object_set_new(config_of(c), key, value);
+    else
+        json_object_del(config_of(c), key);
+}
+
 void image_config_put_set_key(struct image_config *c, const char *key, const char *name)
 {
     put(container(config_of(c), key, json_object), name, json_object());

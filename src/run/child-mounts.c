@@ -349,6 +349,17 @@ static bool leaves_image(const struct ctr *c, const char *file)
            (str_eq(file, "hosts") && c->hosts_file && str_eq(c->hosts_file, "image"));
 }
 
+/* The script of a build step: in /dev, where it leaves nothing in the layer. */
+static int mount_script(struct child *k)
+{
+    auto_free char *path = xasprintf("/dev/pipes/%s", k->plan->script);
+    auto_close int mnt = -1;
+    int r = mnt_clone(k->dir_fd, "script", false, &mnt);
+    if (r == 0)
+        r = mnt_attrs(mnt, SAFE | MOUNT_ATTR_RDONLY, 0, false);
+    return r < 0 ? r : attach_at(k, mnt, path, false);
+}
+
 /* What whelk writes for each container lies over what the image has; the user's own mounts win. */
 int child_mount_files(struct child *k)
 {
@@ -370,7 +381,7 @@ int child_mount_files(struct child *k)
         if (r == 0)
             r = attach_at(k, mnt, files[i][1], false);
     }
-    return r;
+    return r == 0 && k->plan->script ? mount_script(k) : r;
 }
 
 /* Masked: files by /dev/null, directories by an empty read-only tmpfs (SECURITY 2.3). */

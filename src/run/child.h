@@ -21,6 +21,7 @@ struct plan {
     char **lowers;                /* top first */
     const char *dir;              /* "containers/<id>" or a staging directory: has upper/ and work/ */
     bool inject;                  /* hosts, hostname and resolv.conf of dir go over those of the image */
+    const char *script;           /* NULL, or the name below /dev/pipes of the file "script" of dir */
     bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
     void *filter;                 /* seccomp program */
     size_t filter_len;

@@ -52,7 +52,14 @@ static int image_check(const struct image_config *config, struct ctr *c)
     int r = json_to_strv((json_t *)(uintptr_t)words, &test);
     if (r < 0 || strv_len(test) < 2 || str_eq(test[0], "NONE"))
         return r;
-    c->health_cmd = take_ptr(&test);
+    auto_strv char **shell = image_config_strv(config, "Shell");
+    if (str_eq(test[0], "CMD-SHELL") && shell) { /* SHELL of the Dockerfile reads it */
+        strv_add(&c->health_cmd, "CMD");
+        strv_extend(&c->health_cmd, shell);
+        strv_add(&c->health_cmd, test[1]);
+    } else {
+        c->health_cmd = take_ptr(&test);
+    }
     c->health_interval = json_int(health, "Interval", 0);
     c->health_timeout = json_int(health, "Timeout", 0);
     c->health_start_period = json_int(health, "StartPeriod", 0);

@@ -70,6 +70,7 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
                         .store_fd = s->fd,
                         .dir = spec->dir,
                         .inject = true,
+                        .script = spec->script,
                         .report_stubs = true,
                         .fake_ids = idmap_single(&s->map),
                         .stdio = {-1, -1, -1},

@@ -12,9 +12,30 @@
 /* A=one, EMPTY is empty, Q holds quotes and a $, the rest is unset. */
 static const char *lookup(void *ctx, const char *name)
 {
-    static const char *const vars[] = {"A", "one", "A_1", "two", "EMPTY", "", "Q", "'\"$A", "1", "digit", NULL};
+    static const char *const vars[] = {"A",
+                                       "one",
+                                       "A_1",
+                                       "two",
+                                       "EMPTY",
+                                       "",
+                                       "Q",
+                                       "'\"$A",
+                                       "1",
+                                       "digit",
+                                       "PATH_",
+                                       "/usr/local/bin.tar.gz",
+                                       "STAR",
+                                       "*b*c",
+                                       "UTF",
+                                       "\xc3\xa4"
+                                       "b",
+                                       NULL};
+
+    static char longest[20001];
 
     ++*(unsigned *)ctx;
+    if (str_eq(name, "LONG"))
+        return memset(longest, 'a', sizeof(longest) - 1);
     for (size_t i = 0; vars[i]; i += 2)
         if (str_eq(vars[i], name))
             return vars[i + 1];
@@ -70,7 +91,51 @@ static const struct {
     {"${NO:-'$A'}", "$A"},
     {"${NO:-a b}", "a b"},
     {"\"${NO:-x y}\"", "x y"},
+    {"${PATH_#*/}", "usr/local/bin.tar.gz"},
+    {"${PATH_##*/}", "bin.tar.gz"},
+    {"${PATH_%.*}", "/usr/local/bin.tar"},
+    {"${PATH_%%.*}", "/usr/local/bin"},
+    {"${PATH_%/*}", "/usr/local"},
+    {"${PATH_%nothing}", "/usr/local/bin.tar.gz"},
+    {"${PATH_#?usr}", "/local/bin.tar.gz"},
+    {"${PATH_/l*l/X}", "/usr/X/bin.tar.gz"},
+    {"${PATH_/\\//_}", "_usr/local/bin.tar.gz"},
+    {"${PATH_//\\//_}", "_usr_local_bin.tar.gz"},
+    {"${PATH_//a/$A}", "/usr/loconel/bin.toner.gz"},
+    {"${PATH_//?/x}", "xxxxxxxxxxxxxxxxxxxxx"},
+    {"${PATH_//x*/y}", "/usr/local/bin.tar.gz"},
+    {"${NO#x}${NO/a/b}", ""},
+    {"${A#'o'}", "ne"},
+    {"${STAR#\\*}", "b*c"},
+    {"${STAR%%\\**}", ""},
+    {"${UTF#?}", "b"},
+    {"${UTF%?b}", ""},
+    {"${A/o/}", "ne"},
+    {"${A//}/x}", "one"},
 };
+
+static void test_text(void **state)
+{
+    auto_free char *result = NULL;
+    unsigned asked = 0;
+
+    assert_int_equal(expand_text("it's \"$A\" ${NO:-'x'} \\$A \\\\n", '\\', lookup, &asked, &result), 0);
+    assert_string_equal(result, "it's \"one\" 'x' $A \\n");
+}
+
+static void test_hostile_pattern(void **state)
+{
+    auto_free char *result = NULL;
+    auto_buf struct buf word = {0};
+    unsigned asked = 0;
+
+    buf_adds(&word, "${LONG//");
+    for (int i = 0; i < 1000; i++)
+        buf_adds(&word, "*a");
+    buf_adds(&word, "b/x}");
+    assert_int_equal(expand_word(word.data, '\\', lookup, &asked, &result), -EINVAL);
+    assert_non_null(strstr(err_text(-EINVAL), "too long a value for this pattern"));
+}
 
 static void test_expand(void **state)
 {
@@ -94,7 +159,9 @@ static const struct {
     {"${A:-x", "missing }"},
     {"${A:", "missing }"},
     {"${A:=x}", "unknown operator"},
-    {"${A#x}", "unknown operator"},
+    {"${A#x", "missing }"},
+    {"${A/x}", "missing / behind the pattern"},
+    {"${A/x/y", "missing }"},
     {"${A x}", "unknown operator"},
     {"'a", "missing ' at the end in 'a"},
     {"\"a", "missing \""},
@@ -178,8 +245,9 @@ static void test_pair(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expand), cmocka_unit_test(test_bad),  cmocka_unit_test(test_other_escape),
-        cmocka_unit_test(test_bounds), cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_expand),          cmocka_unit_test(test_bad),  cmocka_unit_test(test_other_escape),
+        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_pair), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_hostile_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
