@@ -26,8 +26,9 @@ enum { DIGEST_TEXT = 72 }; /* room for "sha256:<hex>" */
 struct transport_options {
     const void *registry; /* the registry's own options, or NULL: image/transport-docker.c knows them */
     const char *tmp;      /* a directory for what has to be kept meanwhile; NULL: $TMPDIR or /var/tmp */
-    int std_fd;           /* where FILE is "-": this descriptor (0: none) */
-    bool docker_format;   /* as a destination dir: or docker-archive: of docker's types */
+    const char *path;     /* where FILE or DIR is "-": this path, which may have colons in it; NULL: std_fd */
+    int std_fd;
+    bool docker_format; /* as a destination dir: or docker-archive: of docker's types */
 };
 
 /* A manifest or an index, exactly as it is stored. */
@@ -84,6 +85,8 @@ struct source {
     char *repository; /* of a registry: "host[:port]/path"; else NULL */
 };
 
+/* A file or directory (o->path, or o->std_fd) of whatever kind: its content tells. */
+int source_open_any(const struct transport_options *o, struct source **ret);
 /* -EINVAL with text for a prefix that is not known (it lists them). */
 int source_open(const char *name, const struct transport_options *o, struct source **ret);
 void source_free(struct source *s);

@@ -7,12 +7,14 @@
 #include "whelk/err.h"
 #include "whelk/ref.h"
 
+#include <sys/stat.h>
+
 /* containerd and buildkit write the full name beside the tag. */
 #define ANNOTATION_FULL_NAME "io.containerd.image.name"
 
 struct layout {
     struct source base;
-    struct files *files;
+    struct fileset *files;
     struct manifest index;
     char *reference;
 };
@@ -94,7 +96,7 @@ static int layout_manifest(struct source *s, const char *digest, struct manifest
     if (!digest_hex(digest ? digest : d->digest))
         return err_set(-EPROTONOSUPPORT, "only sha256 digests are known");
     auto_free char *path = layout_blob_path(digest ? digest : d->digest), *bytes = NULL;
-    r = files_read(l->files, path, MANIFEST_MAX, &bytes, &len);
+    r = fileset_read(l->files, path, MANIFEST_MAX, &bytes, &len);
     if (r == 0 && d && d->size != (int64_t)len)
         r = err_set(-EBADMSG, "the manifest %s has %zu bytes, not %lld", d->digest, len, (long long)d->size);
     return r < 0 ? r : manifest_blob_set(ret, bytes, len, d ? d->media_type : NULL, d ? d->digest : NULL);
@@ -104,7 +106,7 @@ static int layout_blob_open(struct source *s, const struct descriptor *d, struct
 {
     const struct layout *l = (struct layout *)s;
     auto_free char *path = layout_blob_path(d->digest);
-    int r = files_open(l->files, path, ret);
+    int r = fileset_open(l->files, path, ret);
     if (r == 0 && d->size >= 0 && (int64_t)ret->len != d->size) {
         fd_close(ret->fd);
         return err_set(-EBADMSG, "the blob %s has %llu bytes, not %lld", d->digest, (unsigned long long)ret->len,
@@ -139,7 +141,7 @@ static void layout_free(struct source *s)
 {
     struct layout *l = (struct layout *)s;
     if (l->files)
-        files_free(l->files);
+        fileset_free(l->files);
     manifest_done(&l->index);
     free(l->reference);
     free(l);
@@ -156,13 +158,13 @@ static int load_index(struct layout *l)
 {
     auto_free char *bytes = NULL;
     size_t len;
-    int r = files_read(l->files, LAYOUT_INDEX, MANIFEST_MAX, &bytes, &len);
+    int r = fileset_read(l->files, LAYOUT_INDEX, MANIFEST_MAX, &bytes, &len);
     if (r == 0)
         r = manifest_parse(bytes, len, MEDIA_OCI_INDEX, &l->index);
     return r < 0 ? err_wrap(r, "it is no OCI layout") : 0;
 }
 
-int layout_source(struct files *f, const char *reference, struct source **ret)
+int layout_source(struct fileset *f, const char *reference, struct source **ret)
 {
     struct layout *l = xcalloc(1, sizeof(*l));
     *l = (struct layout){.base.ops = &layout_ops, .files = f, .reference = xstrdup(reference)};
@@ -172,6 +174,41 @@ int layout_source(struct files *f, const char *reference, struct source **ret)
         return r;
     }
     *ret = &l->base;
+    return 0;
+}
+
+/* ---- whatever it is ---- */
+
+/* Newer docker writes both indexes: that of OCI says more. */
+static int source_of_files(struct fileset *f, const struct transport_options *o, struct source **ret)
+{
+    if (fileset_has(f, LAYOUT_INDEX))
+        return layout_source(f, NULL, ret);
+    if (fileset_has(f, "manifest.json") || fileset_has(f, "repositories"))
+        return docker_fileset_source(f, NULL, ret);
+    fileset_free(f);
+    return err_set(-EBADMSG, "there is no image in it: neither " LAYOUT_INDEX
+                             " nor manifest.json (whelk import makes an image of a file tree)");
+}
+
+int source_open_any(const struct transport_options *o, struct source **ret)
+{
+    const char *name = o->path ? o->path : "standard input";
+    struct fileset *f = NULL;
+    struct source *s = NULL;
+    struct stat st;
+    bool dir = o->path && stat(o->path, &st) == 0 && S_ISDIR(st.st_mode);
+    int r = dir ? fileset_open_dir(o->path, &f) : fileset_open_archive("-", o, &f);
+    if (r == 0 && dir && fileset_has(f, "version") && !fileset_has(f, LAYOUT_INDEX)) {
+        fileset_free(f);
+        return source_open("dir:-", o, ret);
+    }
+    if (r == 0)
+        r = source_of_files(f, o, &s);
+    if (r < 0)
+        return r;
+    s->name = xstrdup(name);
+    *ret = s;
     return 0;
 }
 

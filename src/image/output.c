@@ -94,6 +94,14 @@ void output_done(struct output *o)
     *o = (struct output){.fd = -1};
 }
 
+int output_dir(const char *path)
+{
+    if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST)
+        return err_sys("cannot make the directory %s", path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys("cannot open the directory %s", path) : fd;
+}
+
 /* ---- blobs ---- */
 
 struct move {
@@ -236,6 +244,7 @@ int archive_end(struct output *o)
 
 int archive_open(const char *path, const struct transport_options *options, struct output *ret)
 {
+    path = kind_path(path, options);
     if (!str_eq(path, "-"))
         return output_open(AT_FDCWD, path, ret);
     if (isatty(options->std_fd))

@@ -18,6 +18,9 @@ void output_direct(int fd, struct output *ret);
 int output_commit(struct output *o);
 void output_done(struct output *o);
 
+/* Opens a directory, made if need be. */
+int output_dir(const char *path);
+
 /* Moves all of in to fd. known: digest and size that it must have, or NULL. */
 int blob_move(struct blob *in, int fd, const struct descriptor *known, char ret_digest[DIGEST_TEXT], int64_t *ret_size);
 

@@ -1,6 +1,6 @@
 /* dir:DIR: a manifest and its blobs as plain files, as skopeo lays them out: version, manifest.json, <hex> for each
  * blob and <hex>.manifest.json for each entry of an index. */
-#include "files.h"
+#include "fileset.h"
 #include "output.h"
 #include "transport-kinds.h"
 
@@ -23,7 +23,7 @@ static char *entry_file(const char *digest)
 
 struct dir_source {
     struct source base;
-    struct files *files;
+    struct fileset *files;
 };
 
 static int dir_manifest(struct source *s, const char *digest, struct manifest_blob *ret)
@@ -35,20 +35,20 @@ static int dir_manifest(struct source *s, const char *digest, struct manifest_bl
         return err_set(-EPROTONOSUPPORT, "only sha256 digests are known");
     if (digest)
         entry = entry_file(digest);
-    int r =
-        files_read(x->files, entry && files_has(x->files, entry) ? entry : MANIFEST_FILE, MANIFEST_MAX, &bytes, &len);
+    int r = fileset_read(x->files, entry && fileset_has(x->files, entry) ? entry : MANIFEST_FILE, MANIFEST_MAX, &bytes,
+                         &len);
     return r < 0 ? r : manifest_blob_set(ret, bytes, len, NULL, NULL);
 }
 
 static int dir_blob_open(struct source *s, const struct descriptor *d, struct blob *ret)
 {
-    return files_open(((struct dir_source *)s)->files, digest_hex(d->digest), ret);
+    return fileset_open(((struct dir_source *)s)->files, digest_hex(d->digest), ret);
 }
 
 static void dir_source_free(struct source *s)
 {
     struct dir_source *x = (struct dir_source *)s;
-    files_free(x->files);
+    fileset_free(x->files);
     free(x);
 }
 
@@ -60,8 +60,8 @@ static const struct source_ops source_ops = {
 
 static int dir_source(const char *rest, const struct transport_options *o, struct source **ret)
 {
-    struct files *f = NULL;
-    int r = files_open_dir(rest, &f);
+    struct fileset *f = NULL;
+    int r = fileset_open_dir(kind_path(rest, o), &f);
     if (r < 0)
         return r;
     struct dir_source *x = xcalloc(1, sizeof(*x));
@@ -141,11 +141,9 @@ static const struct dest_ops dest_ops = {
 
 static int dir_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {
-    if (mkdir(rest, 0755) < 0 && errno != EEXIST)
-        return err_sys("cannot make the directory %s", rest);
-    auto_close int dir = open(rest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int dir = output_dir(kind_path(rest, o));
     if (dir < 0)
-        return err_sys("cannot open the directory %s", rest);
+        return dir;
     struct dir_dest *x = xcalloc(1, sizeof(*x));
     *x = (struct dir_dest){.base.ops = &dest_ops, .dir = take_fd(&dir)};
     *ret = &x->base;

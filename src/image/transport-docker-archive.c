@@ -1,7 +1,7 @@
 /* docker-archive:FILE[:NAME[:TAG]]: what docker save, podman save and build tools write. manifest.json lists the
  * images: a configuration and layers, most often plain, without digests. So manifests are made here: of a plain layer
  * the digest is the diffid that the configuration says (whoever reads it verifies), a compressed one is hashed. */
-#include "files.h"
+#include "fileset.h"
 #include "layout.h"
 #include "output.h"
 #include "transport-kinds.h"
@@ -29,7 +29,7 @@ struct blob_place {
 
 struct docker_source {
     struct source base;
-    struct files *files;
+    struct fileset *files;
     struct image_entry *images;
     size_t n;
     struct blob_place *blobs;
@@ -57,7 +57,7 @@ static void place_add(struct docker_source *x, const char *digest, const char *p
 static int hash_file(const struct docker_source *x, const char *path, char ret_hex[DIGEST_BUF])
 {
     struct blob b;
-    int r = files_open(x->files, path, &b);
+    int r = fileset_open(x->files, path, &b);
     if (r < 0)
         return r;
     auto_close int fd = b.fd;
@@ -75,7 +75,7 @@ static int file_codec(const struct docker_source *x, const char *path, enum code
 {
     struct blob b;
     char first[CODEC_MAGIC_MAX];
-    int r = files_open(x->files, path, &b);
+    int r = fileset_open(x->files, path, &b);
     if (r < 0)
         return r;
     auto_close int fd = b.fd;
@@ -123,7 +123,7 @@ static int add_config(struct docker_source *x, struct manifest *m, const char *p
     auto_free char *bytes = NULL;
     char hex[DIGEST_BUF];
     size_t len;
-    int r = files_read(x->files, path, CONFIG_MAX, &bytes, &len);
+    int r = fileset_read(x->files, path, CONFIG_MAX, &bytes, &len);
     if (r < 0)
         return r;
     digest_bytes(bytes, len, hex);
@@ -204,9 +204,9 @@ static int load_list(struct docker_source *x)
     auto_json json_t *list = NULL;
     size_t len, i;
     json_t *o;
-    if (!files_has(x->files, LIST_FILE) && files_has(x->files, "repositories"))
+    if (!fileset_has(x->files, LIST_FILE) && fileset_has(x->files, "repositories"))
         return err_set(-EPROTONOSUPPORT, "it was saved by a docker older than 1.10: save it again with a newer one");
-    int r = files_read(x->files, LIST_FILE, LIST_MAX, &bytes, &len);
+    int r = fileset_read(x->files, LIST_FILE, LIST_MAX, &bytes, &len);
     if (r == 0)
         r = json_parse(LIST_FILE, bytes, len, &list);
     if (r < 0)
@@ -287,7 +287,7 @@ static int docker_blob_open(struct source *s, const struct descriptor *d, struct
 {
     const struct docker_source *x = (struct docker_source *)s;
     const struct blob_place *place = place_of(x, d->digest);
-    return place ? files_open(x->files, place->path, ret) : err_set(-ENOENT, "there is no blob %s in it", d->digest);
+    return place ? fileset_open(x->files, place->path, ret) : err_set(-ENOENT, "there is no blob %s in it", d->digest);
 }
 
 static int docker_each(struct source *s, int (*fn)(const char *digest, char *const *names, void *arg), void *arg)
@@ -314,7 +314,7 @@ static void docker_source_free(struct source *s)
     free(x->images);
     free(x->blobs);
     free(x->reference);
-    files_free(x->files);
+    fileset_free(x->files);
     free(x);
 }
 
@@ -325,23 +325,28 @@ static const struct source_ops source_ops = {
     .free = docker_source_free,
 };
 
-static int docker_source(const char *rest, const struct transport_options *o, struct source **ret)
+int docker_fileset_source(struct fileset *f, const char *reference, struct source **ret)
 {
-    auto_free char *path = NULL, *reference = NULL;
-    struct files *f = NULL;
-    layout_split(rest, &path, &reference);
-    int r = files_open_archive(path, o, &f);
-    if (r < 0)
-        return r;
     struct docker_source *x = xcalloc(1, sizeof(*x));
-    *x = (struct docker_source){.base.ops = &source_ops, .files = f, .reference = take_ptr(&reference)};
-    r = load_list(x);
+    *x = (struct docker_source){.base.ops = &source_ops, .files = f, .reference = xstrdup(reference)};
+    int r = load_list(x);
     if (r < 0) {
         docker_source_free(&x->base);
-        return err_wrap(r, "%s", str_eq(path, "-") ? "standard input" : path);
+        return r;
     }
     *ret = &x->base;
     return 0;
+}
+
+static int docker_source(const char *rest, const struct transport_options *o, struct source **ret)
+{
+    auto_free char *path = NULL, *reference = NULL;
+    struct fileset *f = NULL;
+    layout_split(rest, &path, &reference);
+    int r = fileset_open_archive(path, o, &f);
+    if (r == 0)
+        r = docker_fileset_source(f, reference, ret);
+    return r < 0 ? err_wrap(r, "docker-archive") : 0;
 }
 
 /* ---- destination ---- */

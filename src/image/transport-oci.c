@@ -15,9 +15,9 @@
 static int oci_open(const char *rest, const struct transport_options *o, bool archive, struct source **ret)
 {
     auto_free char *path = NULL, *reference = NULL;
-    struct files *f = NULL;
+    struct fileset *f = NULL;
     layout_split(rest, &path, &reference);
-    int r = archive ? files_open_archive(path, o, &f) : files_open_dir(path, &f);
+    int r = archive ? fileset_open_archive(path, o, &f) : fileset_open_dir(kind_path(path, o), &f);
     return r < 0 ? r : layout_source(f, reference, ret);
 }
 
@@ -163,12 +163,8 @@ static int oci_dest(const char *rest, const struct transport_options *o, struct 
 {
     auto_free char *path = NULL, *reference = NULL;
     layout_split(rest, &path, &reference);
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
-        return err_sys("cannot make the directory %s", path);
-    auto_close int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return err_sys("cannot open the directory %s", path);
-    int r = layout_make(dir);
+    auto_close int dir = output_dir(kind_path(path, o));
+    int r = dir < 0 ? dir : layout_make(dir);
     if (r < 0)
         return r;
     struct oci_dest *x = xcalloc(1, sizeof(*x));

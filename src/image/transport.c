@@ -9,11 +9,7 @@
 enum { INDEX_DEPTH = 4, READ_SIZE = 64 * 1024 };
 
 static const struct transport_kind *const kinds[] = {
-    &transport_docker,
-    &transport_oci,
-    &transport_oci_archive,
-    &transport_docker_archive,
-    &transport_dir,
+    &transport_docker, &transport_oci, &transport_oci_archive, &transport_docker_archive, &transport_dir,
 };
 
 /* ---- names ---- */

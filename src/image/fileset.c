@@ -2,7 +2,7 @@
  * wanted, by window. Hostile archives: names that leave the archive and names that come twice are refused, links are
  * followed a few steps and within the archive only, the numbers are bounded. What is compressed is inflated by a
  * confined worker. Runs in: the caller's process, and the worker INFLATE. */
-#include "files.h"
+#include "fileset.h"
 
 #include "transport-kinds.h"
 
@@ -23,7 +23,7 @@ struct member {
     uint64_t offset, len;
 };
 
-struct files {
+struct fileset {
     char *name; /* for texts */
     int fd;     /* the directory, or the archive */
     bool archive;
@@ -31,7 +31,7 @@ struct files {
     size_t n;
 };
 
-void files_free(struct files *f)
+void fileset_free(struct fileset *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         free(f->members[i].path);
@@ -68,13 +68,13 @@ static int member_compare(const void *a, const void *b)
     return strcmp(((const struct member *)a)->path, ((const struct member *)b)->path);
 }
 
-static const struct member *member_get(const struct files *f, const char *path)
+static const struct member *member_get(const struct fileset *f, const char *path)
 {
     const struct member key = {.path = (char *)(uintptr_t)path};
     return f->n ? bsearch(&key, f->members, f->n, sizeof(key), member_compare) : NULL;
 }
 
-static const struct member *member_find(const struct files *f, const char *name)
+static const struct member *member_find(const struct fileset *f, const char *name)
 {
     const struct member *m = member_get(f, name);
     for (int i = 0; m && m->link; i++)
@@ -90,7 +90,7 @@ static int bad_member(const struct tar_entry *e, const char *what)
     return err_set(-EBADMSG, "%s in the archive %s", shown, what);
 }
 
-static int member_add(struct files *f, const struct tar_entry *e, uint64_t offset)
+static int member_add(struct fileset *f, const struct tar_entry *e, uint64_t offset)
 {
     bool link = e->type == TAR_SYMLINK || e->type == TAR_HARDLINK;
     if (e->type == TAR_DIR)
@@ -115,7 +115,7 @@ static int member_add(struct files *f, const struct tar_entry *e, uint64_t offse
     return 0;
 }
 
-static int members_read(struct files *f)
+static int members_read(struct fileset *f)
 {
     const struct tar_entry *e;
     const struct tar_limits limits = {.max_entries = 2 * MEMBERS_MAX};
@@ -239,22 +239,23 @@ static int make_plain(int *fd, const char *tmp)
 
 /* ---- the face ---- */
 
-int files_open_dir(const char *path, struct files **ret)
+int fileset_open_dir(const char *path, struct fileset **ret)
 {
     auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_sys("cannot open the directory %s", path);
-    struct files *f = xcalloc(1, sizeof(*f));
-    *f = (struct files){.name = xstrdup(path), .fd = take_fd(&fd)};
+    struct fileset *f = xcalloc(1, sizeof(*f));
+    *f = (struct fileset){.name = xstrdup(path), .fd = take_fd(&fd)};
     *ret = f;
     return 0;
 }
 
-int files_open_archive(const char *path, const struct transport_options *o, struct files **ret)
+int fileset_open_archive(const char *path, const struct transport_options *o, struct fileset **ret)
 {
-    bool std = str_eq(path, "-");
-    auto_with(files_free_auto) struct files *f = xcalloc(1, sizeof(*f));
-    *f = (struct files){.name = xstrdup(std ? "standard input" : path), .archive = true};
+    bool std = str_eq(path, "-") && !o->path;
+    path = kind_path(path, o);
+    auto_with(fileset_free_auto) struct fileset *f = xcalloc(1, sizeof(*f));
+    *f = (struct fileset){.name = xstrdup(std ? "standard input" : path), .archive = true};
     f->fd = std ? fcntl(o->std_fd, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (f->fd < 0)
         return err_sys("cannot open %s", f->name);
@@ -267,13 +268,13 @@ int files_open_archive(const char *path, const struct transport_options *o, stru
     return 0;
 }
 
-static int absent(const struct files *f, const char *name)
+static int absent(const struct fileset *f, const char *name)
 {
     auto_free char *shown = str_printable(name);
     return err_set(-ENOENT, "%s has no file %s", f->name, shown);
 }
 
-static int dir_file_open(const struct files *f, const char *name)
+static int dir_file_open(const struct fileset *f, const char *name)
 {
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
@@ -281,7 +282,7 @@ static int dir_file_open(const struct files *f, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int files_open(const struct files *f, const char *name, struct blob *ret)
+int fileset_open(const struct fileset *f, const char *name, struct blob *ret)
 {
     struct stat st;
     const struct member *m = f->archive ? member_find(f, name) : NULL;
@@ -297,7 +298,7 @@ int files_open(const struct files *f, const char *name, struct blob *ret)
     return 0;
 }
 
-bool files_has(const struct files *f, const char *name)
+bool fileset_has(const struct fileset *f, const char *name)
 {
     if (f->archive)
         return member_find(f, name);
@@ -305,20 +306,20 @@ bool files_has(const struct files *f, const char *name)
     return fd >= 0;
 }
 
-int64_t files_size(const struct files *f, const char *name)
+int64_t fileset_size(const struct fileset *f, const char *name)
 {
     struct blob b;
-    int r = files_open(f, name, &b);
+    int r = fileset_open(f, name, &b);
     if (r < 0)
         return r;
     fd_close(b.fd);
     return (int64_t)b.len;
 }
 
-int files_read(const struct files *f, const char *name, size_t max, char **ret, size_t *ret_len)
+int fileset_read(const struct fileset *f, const char *name, size_t max, char **ret, size_t *ret_len)
 {
     struct blob b;
-    int r = files_open(f, name, &b);
+    int r = fileset_open(f, name, &b);
     if (r < 0)
         return r;
     auto_close int fd = b.fd;
