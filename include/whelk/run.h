@@ -95,8 +95,9 @@ int run_pause(const struct store *s, const char *id, bool paused);
 /* Is it frozen? */
 bool run_is_paused(const struct store *s, const char *id);
 
-/* Stop signal (sig, 0: the container's own), wait, SIGKILL: done by the supervisor; returns when it has ended. timeout in
- * seconds, -1 for ever, -2 the container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed. */
+/* Stop signal (sig, 0: the container's own), wait, SIGKILL: done by the supervisor; returns when it has ended. timeout
+ * in seconds, -1 for ever, -2 the container's own. Not running is success. *ret_forced may be NULL: SIGKILL was needed.
+ */
 int run_stop(const struct store *s, const char *id, int sig, int64_t timeout, bool *ret_forced);
 /* Changes what a container was made with: limits, restart policy, health check, ulimits and variables of o (those that
  * are given), and drops the variables named in unset_env. Limits, policy and checks of a running one hold at once, the
@@ -109,12 +110,18 @@ void run_reload(const struct store *s, const char *id);
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout);
 /* Waits for the end without polling; returns the exit code (0..255). A container that does not run: its last code. */
 int run_wait(const struct store *s, const char *id, int *ret_code);
+/* Waits, without polling, until one of the conditions holds ("running", "healthy", "removed" ...): *ret_code is the
+ * exit code if it is the end that was waited for, else -1. -ENOENT with text if the container is removed meanwhile. */
+int run_wait_for(const struct store *s, const char *id, char *const *conditions, int *ret_code);
+int run_check_conditions(char *const *conditions); /* -EINVAL with text */
 
 /* The words to execute for a health_cmd ("CMD-SHELL" text, or "CMD" words). Caller frees. */
 char **health_command(char *const *cmd);
 
 struct exec_options {
     bool interactive, tty, privileged;
+    bool detach;       /* without streams: returns 0 when the command has been executed */
+    char *detach_keys; /* NULL: the usual */
     char *workdir, *user;
     char **env, **env_files;
     struct preserve_options preserve;

@@ -1,17 +1,18 @@
 /* whelk attach: joins the streams of a running container. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/run.h"
 
 struct attach_opts {
     struct attach_options attach;
     char *detach_keys;
-    bool sig_proxy;
+    bool sig_proxy, latest;
 };
 
 static const struct opt attach_table[] = {
     {"detach-keys", 0, OPT_STR, OPT(struct attach_opts, detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
+    TARGET_LATEST(offsetof(struct attach_opts, latest)),
     {"no-stdin", 0, OPT_BOOL, OPT(struct attach_opts, attach.no_stdin), .help = "only watch"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct attach_opts, sig_proxy), .help = "forward signals to the command",
      .def = "true"},
@@ -28,14 +29,11 @@ static int run(void *opts, char **args)
     struct attach_opts *o = opts;
     struct store *s;
     struct ctr c = {0};
-    auto_free char *id = NULL;
     int r = cmd_store(&s);
     if (r == 0)
-        r = ctr_find(s, args[0], &id);
-    if (r == 0)
-        r = ctr_load(s, id, &c);
+        r = target_load(s, o->latest, args[0], &c);
     if (r < 0)
-        return r == -ENOENT && err_is_clear() ? err_set(r, "no such container: %s", args[0]) : r;
+        return r;
     o->attach.sig_proxy = o->sig_proxy;
     o->attach.detach_keys = o->detach_keys;
     r = run_attach(s, &c, &o->attach);
@@ -55,7 +53,6 @@ const struct cmd cmd_attach = {
     .opts = attach_table,
     .opts_size = sizeof(struct attach_opts),
     .defaults = defaults,
-    .min_args = 1,
     .max_args = 1,
     .complete = COMPLETE_RUNNING_CONTAINER,
     .run = run,

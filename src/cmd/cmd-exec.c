@@ -1,17 +1,25 @@
 /* whelk exec: another command in a running container. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/run.h"
 
 struct exec_opts {
     struct exec_options exec;
+    bool latest;
+    char *cidfile;
 };
 
 static const struct opt exec_table[] = {
+    {"cidfile", 0, OPT_STR, OPT(struct exec_opts, cidfile), .arg = "FILE",
+     .help = "in the container whose id is in this file", .complete = COMPLETE_FILE},
+    {"detach", 'd', OPT_BOOL, OPT(struct exec_opts, exec.detach), .help = "leave it running, without streams"},
+    {"detach-keys", 0, OPT_STR, OPT(struct exec_opts, exec.detach_keys), .arg = "KEYS",
+     .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     {"env", 'e', OPT_LIST, OPT(struct exec_opts, exec.env), .arg = "NAME=VALUE", .help = "set a variable"},
     {"env-file", 0, OPT_LIST, OPT(struct exec_opts, exec.env_files), .arg = "FILE",
      .help = "read variables from a file, one a line", .complete = COMPLETE_FILE},
     {"interactive", 'i', OPT_BOOL, OPT(struct exec_opts, exec.interactive), .help = "forward standard input"},
+    TARGET_LATEST(offsetof(struct exec_opts, latest)),
     {"preserve-fd", 0, OPT_LIST, OPT(struct exec_opts, exec.preserve.lists), .arg = "LIST",
      .help = "hand in these open pipes and sockets, as 5,7"},
     {"preserve-fds", 0, OPT_INT, OPT(struct exec_opts, exec.preserve.count), .arg = "NUMBER",
@@ -26,6 +34,19 @@ static const struct opt exec_table[] = {
     OPT_END,
 };
 
+/* The container: typed first, or chosen by an option; then all words are the command's. */
+static int find(struct store *s, const struct exec_opts *o, char ***args, char **ret_id)
+{
+    struct targets t = {.latest = o->latest, .cidfiles = o->cidfile ? (char *[]){o->cidfile, NULL} : NULL};
+    char *typed[] = {o->latest || o->cidfile ? NULL : **args, NULL};
+    auto_strv char **ids = NULL;
+    int r = targets_find(s, &t, false, typed, &ids);
+    if (r == 0)
+        r = ctr_find(s, ids[0], ret_id);
+    *args += typed[0] != NULL;
+    return r;
+}
+
 static int run(void *opts, char **args)
 {
     struct exec_opts *o = opts;
@@ -33,10 +54,14 @@ static int run(void *opts, char **args)
     auto_free char *id = NULL;
     if (o->exec.workdir && *o->exec.workdir != '/')
         return err_set(-EINVAL, "--workdir %s: the working directory must be an absolute path", o->exec.workdir);
+    if (o->latest && o->cidfile)
+        return err_set(-EINVAL, "--latest and --cidfile cannot be used together");
     int r = cmd_store(&s);
     if (r == 0)
-        r = ctr_find(s, args[0], &id);
-    return r < 0 ? r : run_exec(s, id, &o->exec, args + 1);
+        r = find(s, o, &args, &id);
+    if (r == 0 && !*args)
+        r = err_set(-EINVAL, "\"whelk exec\" needs a command to run; see whelk exec --help");
+    return r < 0 ? r : run_exec(s, id, &o->exec, args);
 }
 
 const struct cmd cmd_exec = {
@@ -50,7 +75,7 @@ const struct cmd cmd_exec = {
     .opts = exec_table,
     .opts_size = sizeof(struct exec_opts),
     .stop_at_arg = true,
-    .min_args = 2,
+    .min_args = 1,
     .max_args = -1,
     .complete = COMPLETE_RUNNING_CONTAINER,
     .run = run,

@@ -1,16 +1,20 @@
 /* whelk logs: what containers wrote. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/filter.h"
 #include "whelk/run.h"
 
 struct logs_opts {
-    bool follow, timestamps, names;
+    struct targets targets;
+    bool follow, timestamps, names, color, details;
     char *tail, *since, *until;
 };
 
 static const struct opt logs_table[] = {
+    {"color", 0, OPT_BOOL, OPT(struct logs_opts, color), .help = "with --names: a colour for each container"},
+    {"details", 0, OPT_BOOL, OPT(struct logs_opts, details), .help = "begin each line with the container's labels"},
     {"follow", 'f', OPT_BOOL, OPT(struct logs_opts, follow), .help = "go on with what comes until the container ends"},
+    TARGETS_LATEST(offsetof(struct logs_opts, targets)),
     {"names", 0, OPT_BOOL, OPT(struct logs_opts, names), .help = "begin each line with the container's name"},
     {"since", 0, OPT_STR, OPT(struct logs_opts, since), .arg = "TIME",
      .help = "only what is younger: a duration such as 10m, RFC 3339, a date, or seconds since 1970"},
@@ -64,29 +68,51 @@ struct context {
     struct log_query query;
 };
 
+/* What each line of a container begins with, NULL: nothing. Caller frees. */
+static char *line_prefix(const struct context *x, const struct ctr *c)
+{
+    enum { FIRST_COLOR = 31, COLORS = 6 };
+    const struct logs_opts *o = x->opts;
+    auto_buf struct buf b = {0};
+    if (o->names && o->color)
+        buf_addf(&b, "\033[%dm%s\033[0m ", FIRST_COLOR + (int)(strtoul(c->id + ID_LEN - 4, NULL, 16) % COLORS),
+                 c->name);
+    else if (o->names)
+        buf_addf(&b, "%s ", c->name);
+    if (o->details) {
+        auto_free char *labels = strv_join(c->labels, ","), *shown = str_printable(labels);
+        buf_addf(&b, "%s ", shown);
+    }
+    return b.len ? buf_take(&b) : NULL;
+}
+
 static int logs_one(const char *arg, void *ctx)
 {
     const struct context *x = ctx;
-    auto_free char *id = NULL, *prefix = NULL;
     struct ctr c = {0};
-    int r = ctr_find(x->store, arg, &id);
-    if (r == 0 && x->opts->names)
-        r = ctr_load(x->store, id, &c);
-    if (c.name)
-        prefix = xasprintf("%s ", c.name);
+    int r = target_load(x->store, false, arg, &c);
+    if (r < 0)
+        return r;
+    auto_free char *prefix = line_prefix(x, &c);
+    r = show_log(x->store, c.id, prefix, &x->query);
     ctr_done(&c);
-    return r < 0 ? r : show_log(x->store, id, prefix, &x->query);
+    return r;
 }
 
 static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
+    auto_strv char **ids = NULL;
     int r = parse_query(opts, &x.query);
-    if (r == 0 && x.query.follow && strv_len(args) > 1)
-        r = err_set(-EINVAL, "--follow takes one container");
+    if (r == 0 && x.opts->color && !x.opts->names)
+        r = err_set(-EINVAL, "--color is for the names in front of the lines; give --names too");
     if (r == 0)
         r = cmd_store(&x.store);
-    return r < 0 ? r : cmd_each(args, logs_one, &x);
+    if (r == 0)
+        r = targets_find(x.store, &x.opts->targets, false, args, &ids);
+    if (r < 0)
+        return r;
+    return x.query.follow ? cmd_each_parallel(ids, logs_one, &x) : cmd_each(ids, logs_one, &x);
 }
 
 const struct cmd cmd_logs = {
@@ -100,7 +126,6 @@ const struct cmd cmd_logs = {
     .examples = "whelk logs web\nwhelk logs -f --tail 20 web\nwhelk logs --since 10m -t web 2>/dev/null",
     .opts = logs_table,
     .opts_size = sizeof(struct logs_opts),
-    .min_args = 1,
     .max_args = -1,
     .complete = COMPLETE_CONTAINER,
     .run = run,

@@ -2,6 +2,7 @@
 #include "cmd.h"
 
 #include "whelk/ctr.h"
+#include "whelk/event.h"
 #include "whelk/run.h"
 #include "whelk/net.h"
 
@@ -22,6 +23,10 @@ static int run(void *opts, char **args)
         r = ctr_open_dir(s, id, &dir);
     if (r == 0) /* its own /etc/hosts follows at once: the same file, written anew */
         r = net_rename_host(dir, c.hostname, c.name, args[1]);
+    if (r == 0) {
+        run_reload(s, id);
+        event_container(s, &c, "rename", NULL);
+    }
     ctr_done(&c);
     return r;
 }

@@ -1,15 +1,22 @@
 /* whelk start: starts created and ended containers. */
-#include "cmd.h"
+#include "targets.h"
 
 #include "whelk/run.h"
 
 struct start_opts {
+    struct targets targets;
     bool attach, interactive, sig_proxy;
+    char *detach_keys;
 };
 
 static const struct opt start_table[] = {
+    {"all", 0, OPT_BOOL, OPT(struct start_opts, targets.all), .help = "all containers"},
     {"attach", 'a', OPT_BOOL, OPT(struct start_opts, attach), .help = "show its output and exit with its status"},
+    {"detach-keys", 0, OPT_STR, OPT(struct start_opts, detach_keys), .arg = "KEYS",
+     .help = "keys that leave it running, with --attach: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
+    TARGETS_FILTER(offsetof(struct start_opts, targets), 'f'),
     {"interactive", 'i', OPT_BOOL, OPT(struct start_opts, interactive), .help = "forward standard input too"},
+    TARGETS_LATEST(offsetof(struct start_opts, targets)),
     {"sig-proxy", 0, OPT_BOOL, OPT(struct start_opts, sig_proxy), .help = "forward signals, with --attach",
      .def = "true"},
     OPT_END,
@@ -39,8 +46,10 @@ static int start_one(const char *arg, void *ctx)
     if (r < 0)
         return r;
     bool attach = x->opts->attach || x->opts->interactive;
-    struct launch_options launch = {
-        .attach = attach, .stdin_open = x->opts->interactive, .sig_proxy = x->opts->sig_proxy};
+    struct launch_options launch = {.attach = attach,
+                                    .stdin_open = x->opts->interactive,
+                                    .sig_proxy = x->opts->sig_proxy,
+                                    .detach_keys = x->opts->detach_keys};
     r = run_start(x->store, &c, &launch);
     ctr_done(&c);
     if (r >= 0 && !attach)
@@ -52,13 +61,16 @@ static int start_one(const char *arg, void *ctx)
 static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
-    if ((x.opts->attach || x.opts->interactive) && strv_len(args) > 1)
-        return err_set(-EINVAL, "--attach and --interactive take one container");
+    auto_strv char **ids = NULL;
     int r = cmd_store(&x.store);
+    if (r == 0)
+        r = targets_find(x.store, &x.opts->targets, false, args, &ids);
+    if (r == 0 && (x.opts->attach || x.opts->interactive) && strv_len(ids) > 1)
+        r = err_set(-EINVAL, "--attach and --interactive take one container");
     if (r < 0)
         return r;
     store_tidy(x.store);
-    r = cmd_each(args, start_one, &x);
+    r = cmd_each(ids, start_one, &x);
     return r ? r : x.code;
 }
 
@@ -72,7 +84,6 @@ const struct cmd cmd_start = {
     .opts = start_table,
     .opts_size = sizeof(struct start_opts),
     .defaults = defaults,
-    .min_args = 1,
     .max_args = -1,
     .complete = COMPLETE_CONTAINER,
     .run = run,

@@ -7,6 +7,7 @@
 #include "detach.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/proc.h"
 #include "whelk/tty.h"
@@ -326,5 +327,6 @@ int run_attach(const struct store *s, const struct ctr *c, const struct attach_o
                        .sig_proxy = o->sig_proxy,
                        .detach_keys = o->detach_keys,
                        .send_size = true};
+    event_container(s, c, "attach", NULL);
     return attach_relay(&a);
 }

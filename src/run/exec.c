@@ -6,6 +6,7 @@
  * (kernel/exe.c).
  *
  * Runs in: the invocation; the middle process (names in _middle). */
+#include "detach.h"
 #include "launch.h"
 
 #include "whelk/err.h"
@@ -203,11 +204,11 @@ static int plan_exec(const struct store *s, struct middle *m, const struct exec_
     auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     r = seccomp_filter(&filter, cache, &m->plan.filter, &m->plan.filter_len);
     if (r == 0)
-        r = attach_stdin(o->interactive, o->tty, &m->plan.stdio[0], &m->relay_stdin);
+        r = attach_stdin(o->interactive && !o->detach, o->tty, &m->plan.stdio[0], &m->relay_stdin);
     if (r == 0)
         r = handed_collect(&o->preserve, false, &m->handed);
     session_init(&m->session);
-    if (o->tty)
+    if (o->tty && !o->detach)
         tty_get_size(STDIN_FILENO, &m->session.size);
     return r;
 }
@@ -223,11 +224,32 @@ static int await_exec(int sock)
                                          : err_set(-ECHILD, "the container ended while the command was started");
 }
 
+/* Until its end; its exit code. */
+static int relay(const struct store *s, const struct middle *m, int sock, const struct exec_options *o)
+{
+    auto_strv char **facts = NULL;
+    struct attach a = {.sock = sock,
+                       .tty = o->tty,
+                       .read_stdin = m->relay_stdin || (o->tty && o->interactive),
+                       .sig_proxy = true,
+                       .detach_keys = o->detach_keys};
+    int r = attach_relay(&a);
+    strv_addf(&facts, "exitCode=%d", r < 0 ? err_status() : r);
+    event_container_id(s, m->c->id, "exec_died", facts);
+    if (r == -ECHILD)
+        return err_with_status(
+            err_set(r, "the process that looked after the command was lost; the command was killed with it"), 137);
+    return r;
+}
+
 static int exec_in(const struct store *s, const struct ctr *c, const struct exec_options *o)
 {
     struct middle m = {.c = c, .init = -1};
+    struct detach_keys keys;
     auto_close int init = -1, sock = -1;
-    int r = run_init_pidfd(s, c, &init);
+    int r = detach_parse(o->detach_keys, &keys);
+    if (r == 0)
+        r = run_init_pidfd(s, c, &init);
     m.init = init;
     if (r == 0)
         r = plan_exec(s, &m, o);
@@ -242,12 +264,11 @@ static int exec_in(const struct store *s, const struct ctr *c, const struct exec
         r = await_exec(sock);
     if (r < 0)
         return r;
-    r = attach_relay(&(struct attach){
-        .sock = sock, .tty = o->tty, .read_stdin = m.relay_stdin || (o->tty && o->interactive), .sig_proxy = true});
-    if (r == -ECHILD)
-        return err_with_status(
-            err_set(r, "the process that looked after the command was lost; the command was killed with it"), 137);
-    return r;
+    event_container_id(s, c->id, "exec", NULL);
+    if (!o->detach)
+        return relay(s, &m, sock, o);
+    frame_send(sock, FRAME_DETACH, NULL, 0, -1, 0);
+    return 0;
 }
 
 int run_exec(const struct store *s, const char *id, const struct exec_options *o, char *const *command)

@@ -200,3 +200,11 @@ ends_with() { # STATUS PID
     exec 5>&-
     wait "$pid" || true
 }
+
+@test "the last one" {
+    whelk run -d --name c base sh -c 'sleep 0.5; echo end; exit 6' >/dev/null
+    run_whelk attach -l --no-stdin
+    assert_status 6
+    assert_output end
+    refused 125 "name a container, or give --latest" attach
+}

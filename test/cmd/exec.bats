@@ -193,10 +193,32 @@ container=whelk"
 @test "containers that do not run, and other mistakes" {
     local id
     refused 125 "no such container: nosuch" exec nosuch true
-    refused 125 '"whelk exec" needs at least 2 arguments (CONTAINER COMMAND [ARG...]), but got 1; see whelk exec --help' exec c
+    refused 125 '"whelk exec" needs a command to run; see whelk exec --help' exec c
+    refused 125 "--latest and --cidfile cannot be used together" exec -l --cidfile x c true
     refused 125 'unknown option "--bogus" for "whelk exec"; see whelk exec --help' exec --bogus c true
     id=$(whelk create --name d base true)
     refused 125 "container d is not running" exec d true
     whelk start -a d
     refused 125 "container d is not running" exec "${id:0:12}" true
+}
+
+@test "-d leaves it running; it ends with the container" {
+    whelk run -d --name e --cidfile "$BATS_TEST_TMPDIR/cid" base sleep 300 >/dev/null
+    answers "" exec -d e sh -c 'echo x >/made; exec sleep 298'
+    wait_for 5 whelk exec e test -e /made
+    assert_equal "$(whelk top e args | grep -c 'sleep 298')" 1
+    refused 127 'executable "nosuch" not found in the container'"'"'s PATH (/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)' exec -d e nosuch
+    answers x exec -l cat /made
+    answers x exec --cidfile "$BATS_TEST_TMPDIR/cid" cat /made
+    assert_equal "$(whelk events --stream=false -f event=exec_died --format '{{.ContainerExitCode}}' | tail -n 1)" 0
+}
+
+@test "keys leave a command that has a terminal" {
+    whelk run -d --name e base sleep 300 >/dev/null
+    terminal wait:go raw 'type:\x10\x11' -- exec -it e sh -c 'echo go; exec sleep 297'
+    assert_output --partial "[status 0]"
+    assert_equal "$(whelk top e args | grep -c 'sleep 297')" 1
+    terminal wait:go raw 'type:x' -- exec -it --detach-keys x e sh -c 'echo go; exec sleep 296'
+    assert_output --partial "[status 0]"
+    assert_equal "$(whelk top e args | grep -c 'sleep 296')" 1
 }

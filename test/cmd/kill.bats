@@ -89,3 +89,10 @@ teardown() {
     refused 125 'option "--signal" of "whelk kill" needs a value: --signal SIGNAL' kill c --signal
     assert_equal "$(inspect_field c .State.Running)" true
 }
+
+@test "a cid file, and the last one" {
+    whelk run -d --name a --cidfile "$BATS_TEST_TMPDIR/a" base sleep 300 >/dev/null
+    whelk run -d --name b base sleep 300 >/dev/null
+    answers "$(inspect_field b .Id)" kill -l
+    answers "$(cat "$BATS_TEST_TMPDIR/a")" kill --cidfile "$BATS_TEST_TMPDIR/a"
+}

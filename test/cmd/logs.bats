@@ -203,11 +203,23 @@ END
         assert_one_error
         assert_stderr --partial "Error: $text"
     done <<'END'
-|"whelk logs" needs at least one CONTAINER argument; see whelk logs --help
+|name at least one container, or give --all
 nosuch|no such container: nosuch
 --bogus a|unknown option "--bogus" for "whelk logs"; see whelk logs --help
--f a b|--follow takes one container
+--color a|--color is for the names in front of the lines; give --names too
 --tail x a|--tail x is not a number of lines; give a number, or all
 --since nonsense a|"nonsense" is not a time; write how long ago (2h30m), seconds since 1970, or a date
 END
+}
+
+@test "several are followed at once; names, colours and labels in front" {
+    whelk run -d --name a -l k=v base sh -c 'echo one; sleep 0.3; echo two' >/dev/null
+    whelk run -d --name b base sh -c 'echo three' >/dev/null
+    run_whelk logs -f --names a b
+    assert_success
+    assert_equal "$(sort <<<"$output")" $'a one\na two\nb three'
+    run_whelk logs --names --color --details a
+    assert_line --regexp $'^\033\\[3[0-9]ma\033\\[0m k=v two$'
+    run_whelk logs -l
+    assert_output three
 }

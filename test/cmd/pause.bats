@@ -105,3 +105,15 @@ test_more() {
     id=$(whelk run -d --name d base sleep 100)
     refused 125 "container ${id:0:12} is not paused" unpause d
 }
+
+@test "a cid file, the last one, and those that match" {
+    needs_freezer
+    local id
+    id=$(whelk run -d --name c -l k --cidfile "$BATS_TEST_TMPDIR/c" base sleep 300)
+    answers "$id" pause -l
+    answers "$id" unpause -f label=k
+    answers "$id" pause --filter label=k
+    answers "$id" unpause --cidfile "$BATS_TEST_TMPDIR/c"
+    answers "$id" pause --cidfile "$BATS_TEST_TMPDIR/c"
+    answers "$id" unpause --latest
+}

@@ -102,3 +102,12 @@ logged() { # NAME TIMES
     assert_output c
     assert_stderr "Error: no such container: nosuch"
 }
+
+@test "another signal, the last one, and those that match" {
+    whelk run -d --name c -l k base sh -c 'trap "echo usr1; exit" USR1; echo ready; while :; do sleep 0.05; done' >/dev/null
+    wait_for 10 printed c ready
+    answers c restart -s USR1 c
+    printed c usr1
+    answers "$(inspect_field c .Id)" restart -t 0 -l
+    answers "$(inspect_field c .Id)" restart -t 0 -f label=k
+}

@@ -149,3 +149,13 @@ teardown() {
     refused 125 'unknown option "--bogus" for "whelk rm"; see whelk rm --help' rm --bogus a
     assert_equal "$(whelk ps -aq | wc -l)" 1
 }
+
+@test "a cid file, the last one, and those that match" {
+    whelk create --name a --cidfile "$BATS_TEST_TMPDIR/a" base true >/dev/null
+    whelk create --name b -l k base true >/dev/null
+    whelk create --name c base true >/dev/null
+    answers "$(inspect_field c .Id)" rm -l
+    answers "$(inspect_field b .Id)" rm --filter label=k
+    answers "$(inspect_field a .Id)" rm --cidfile "$BATS_TEST_TMPDIR/a"
+    answers "" rm -i --cidfile "$BATS_TEST_TMPDIR/a"
+}

@@ -133,7 +133,8 @@ teardown() {
     whelk create --name b base true >/dev/null
     refused 125 "no such container: nosuch" start nosuch
     refused 125 "no such container: nosuch" start -a nosuch
-    refused 125 '"whelk start" needs at least one CONTAINER argument; see whelk start --help' start
+    refused 125 "name at least one container, or give --all" start
+    refused 125 "--all takes no containers besides" start --all c
     refused 125 "--attach and --interactive take one container" start -a a b
     refused 125 "--attach and --interactive take one container" start -i a b
     refused 125 'unknown option "--bogus" for "whelk start"; see whelk start --help' start --bogus a
@@ -158,4 +159,28 @@ teardown() {
     # A name wins over a prefix.
     whelk create --name "$digit" base true >/dev/null
     answers "$digit" start "$digit"
+}
+
+@test "all, the last one, and those that match" {
+    whelk create --name a -l k=v base sleep 300 >/dev/null
+    whelk create --name b base sleep 300 >/dev/null
+    whelk create --name c base true >/dev/null
+    run_whelk start -l
+    assert_success
+    assert_equal "$output" "$(inspect_field c .Id)"
+    run_whelk start -f label=k
+    assert_equal "$output" "$(inspect_field a .Id)"
+    state_is a running
+    state_is b created
+    run_whelk start --all
+    assert_success
+    assert_equal "${#lines[@]}" 3
+    state_is b running
+}
+
+@test "keys leave it running" {
+    whelk create -it --name c base sh -c 'echo go; exec sleep 300' >/dev/null
+    terminal wait:go raw 'type:x' -- start -ai --detach-keys x c
+    assert_output --partial "[status 0]"
+    state_is c running
 }

@@ -185,3 +185,24 @@ ms() {
     refused 125 "--timeout -5: seconds, or -1 to wait for ever" stop -t -5 c
     refused 125 'unknown option "--bogus" for "whelk stop"; see whelk stop --help' stop --bogus c
 }
+
+@test "another signal, a cid file, the last one, and those that match" {
+    for name in a b c d; do
+        whelk run -d --name "$name" -l "is=$name" --cidfile "$BATS_TEST_TMPDIR/$name" base \
+            sh -c 'trap "exit 3" USR1; trap "exit 4" TERM; echo ready; while :; do sleep 0.05; done' >/dev/null
+        wait_for 10 printed "$name" ready
+    done
+    answers a stop -s USR1 a
+    assert_equal "$(whelk wait a)" 3
+    answers "$(cat "$BATS_TEST_TMPDIR/b")" stop --cidfile "$BATS_TEST_TMPDIR/b"
+    answers "$(inspect_field d .Id)" stop --signal USR1 -l
+    assert_equal "$(whelk wait d)" 3
+    answers "$(inspect_field c .Id)" stop -f label=is=c
+    assert_equal "$(whelk wait c)" 4
+    refused 125 "--cidfile nosuch: there is no such file" stop --cidfile nosuch
+    answers "" stop -i --cidfile nosuch
+    run_whelk stop -f nosuch=x
+    assert_status 125
+    run_whelk stop -s NOSUCH a
+    assert_status 125
+}
