@@ -3,8 +3,8 @@
 
 #include "whelk/ctr.h"
 #include "whelk/event.h"
-#include "whelk/run.h"
 #include "whelk/net.h"
+#include "whelk/run.h"
 
 static int run(void *opts, char **args)
 {
@@ -25,7 +25,7 @@ static int run(void *opts, char **args)
         r = net_rename_host(dir, c.hostname, c.name, args[1]);
     if (r == 0) {
         run_reload(s, id);
-        event_container(s, &c, "rename", NULL);
+        event_container_id(s, id, "rename", NULL);
     }
     ctr_done(&c);
     return r;
