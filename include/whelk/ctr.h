@@ -100,7 +100,8 @@ struct ctr {
     char *userns;                        /* NULL: the store's map; else what was asked for, or "container:ID" */
     json_t *idmap;                       /* of its user namespace, where that is not the store's map */
     struct limits limits;                /* asked for */
-    char *log_driver;                    /* NULL: file; "none" */
+    char *log_driver;                    /* NULL: file; "none", "journald", "passthrough" */
+    char *log_tag;                       /* CONTAINER_TAG of the journal; NULL: the short id */
     int64_t log_max_size, log_max_files; /* 0: the usual */
     char *sdnotify;                      /* NULL: conmon */
     char **exposed_ports;

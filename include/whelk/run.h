@@ -146,19 +146,22 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
 /* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text", rotated. */
 enum { LOG_MAX_SIZE = 10 * 1000 * 1000, LOG_MAX_FILES = 3 };
 struct log_writer;
-/* *ret is NULL where the driver is "none". */
+/* *ret is NULL where the driver keeps nothing. */
 int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret);
 /* Appends output of stream (1 stdout, 2 stderr). */
 int log_add(struct log_writer *w, int stream, const void *data, size_t len);
+/* Somebody has moved the file away: goes on with a new one. */
+void log_reopen(struct log_writer *w);
 void log_close(struct log_writer *w);
 
 struct log_query {
     int64_t since, until; /* ns; 0: no bound */
     int64_t tail;         /* the last so many lines; -1: all */
     bool timestamps, follow;
-    const char *prefix; /* before each line, or NULL */
-    int out_fd, err_fd; /* -1: this stream is left out */
-    int supervisor;     /* with follow: a pidfd whose end is the end, -1: it does not run */
+    const char *prefix;  /* before each line, or NULL */
+    int out_fd, err_fd;  /* -1: this stream is left out */
+    const char *journal; /* the container's id if its log is in systemd's journal, else NULL */
+    int supervisor;      /* with follow: a pidfd whose end is the end, -1: it does not run */
 };
 /* Writes what the log holds and, with follow, what comes. -EPIPE without text when the reader has gone. */
 int log_read(int ctr_fd, const struct log_query *q);

@@ -40,11 +40,18 @@ static int parse_query(const struct logs_opts *o, struct log_query *ret)
     return r;
 }
 
-static int show_log(struct store *s, const char *id, const char *prefix, const struct log_query *common)
+static int show_log(struct store *s, const struct ctr *c, const char *prefix, const struct log_query *common)
 {
     auto_close int dir = -1, supervisor = -1;
     struct log_query q = *common;
+    const char *id = c->id, *driver = c->log_driver ? c->log_driver : "file";
+    if (str_eq(driver, "passthrough"))
+        return err_set(-EOPNOTSUPP,
+                       "container %s keeps no log: with the log driver passthrough, whoever started it got "
+                       "its output",
+                       c->name);
     q.prefix = prefix;
+    q.journal = str_eq(driver, "journald") ? id : NULL;
     int r = ctr_open_dir(s, id, &dir);
     if (r == 0 && q.follow)
         r = run_supervisor(s, id, &supervisor);
@@ -94,7 +101,7 @@ static int logs_one(const char *arg, void *ctx)
     if (r < 0)
         return r;
     auto_free char *prefix = line_prefix(x, &c);
-    r = show_log(x->store, c.id, prefix, &x->query);
+    r = show_log(x->store, &c, prefix, &x->query);
     ctr_done(&c);
     return r;
 }

@@ -249,6 +249,13 @@ static int bind_console(struct child *k)
     return r < 0 ? r : mnt_attach(mnt, target);
 }
 
+/* The owner of what the caller himself uses stays. */
+static bool streams_are_callers(const struct child *k, int fd)
+{
+    const char *driver = k->plan->c->log_driver;
+    return fd > 0 && !k->plan->exec && driver && str_eq(driver, "passthrough");
+}
+
 /* 0, 1 and 2 are set last before the identity changes, and given to the user: opening /dev/stdout must work. */
 static int set_stdio(struct child *k)
 {
@@ -257,7 +264,8 @@ static int set_stdio(struct child *k)
         if (dup2(fd >= 0 ? fd : k->null_fd, i) < 0)
             return err_sys("cannot set up descriptor %d", i);
         struct stat st;
-        if (fd >= 0 && fstat(i, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) && st.st_uid != k->who.uid)
+        if (fd >= 0 && !streams_are_callers(k, i) && fstat(i, &st) == 0 &&
+            (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) && st.st_uid != k->who.uid)
             (void)!fchown(i, k->who.uid, (gid_t)-1);
     }
     return k->slave_fd >= 0 ? tty_make_controlling(0) : 0;

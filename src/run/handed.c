@@ -13,7 +13,7 @@
 
 enum { FDS_MAX = 1024 };
 
-static const char *kind_of(int fd)
+const char *handed_refuses(int fd)
 {
     static const struct {
         mode_t type;
@@ -36,7 +36,7 @@ static const char *kind_of(int fd)
 
 static int add(struct handed *h, const char *what, int fd)
 {
-    const char *wrong = kind_of(fd);
+    const char *wrong = handed_refuses(fd);
     if (wrong)
         return err_set(-EINVAL, "%s: descriptor %d is %s; only pipes and sockets may enter a container", what, fd,
                        wrong);

@@ -17,6 +17,8 @@ struct handed {
  * (RUNTIME, processes 4); anything else is -EINVAL with text. All become close-on-exec. o may be NULL: none; sockets of
  * systemd are taken where listen says so. */
 int handed_collect(const struct preserve_options *o, bool listen, struct handed *ret);
+/* What fd is if it may not enter a container ("a directory"), else NULL. */
+const char *handed_refuses(int fd);
 void handed_close(struct handed *h); /* closes them and frees h's members */
 /* Closes every descriptor that is neither in keep nor handed in. h may be NULL. */
 void handed_close_others(const struct handed *h, const int *keep, size_t n);

@@ -18,6 +18,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 void remove_cgroup(const struct ctr_live *live)
@@ -79,6 +81,28 @@ static int ready_dirs(struct launch *l)
 {
     int r = dir_make(l->ctr_fd, "work", 0700);
     return r < 0 ? r : dir_make(l->ctr_fd, "upper", 0755);
+}
+
+/* The log driver passthrough. */
+static int take_streams(struct launch *l)
+{
+    static const char *const names[] = {"standard output", "standard error"};
+    l->streams[0] = l->streams[1] = -1;
+    if (!l->c->log_driver || !str_eq(l->c->log_driver, "passthrough"))
+        return 0;
+    for (int i = 0; i < 2; i++) {
+        struct stat st;
+        if (fstat(i + 1, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+            continue;
+        const char *wrong = handed_refuses(i + 1);
+        if (wrong)
+            return err_set(-EINVAL, "--log-driver passthrough: %s is %s; it has to be a pipe, a socket or /dev/null",
+                           names[i], wrong);
+        l->streams[i] = fcntl(i + 1, F_DUPFD_CLOEXEC, 3);
+        if (l->streams[i] < 0)
+            return err_sys("cannot pass on %s", names[i]);
+    }
+    return 0;
 }
 
 /* The container's control group, as paths for the SUPERVISOR. Version 1 groups are made only for a limit: each costs
@@ -264,6 +288,8 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
     if (r == 0)
         r = handed_collect(o->preserve, true, &l->handed);
     if (r == 0)
+        r = take_streams(l);
+    if (r == 0)
         r = make_plan(l);
     if (r == 0)
         r = ready_dirs(l);
@@ -299,6 +325,8 @@ static void launch_done(struct launch *l)
     plan_done(&l->plan);
     ns_done(&l->joins);
     handed_close(&l->handed);
+    fd_close(l->streams[0]);
+    fd_close(l->streams[1]);
     if (l->attached) /* else it is notify_host */
         fd_close(l->notify);
     fd_close(l->ctr_fd); /* and with it the directory's lock */
@@ -329,7 +357,8 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
                        .joins.user = -1,
                        .notify = -1,
                        .notify_host = -1,
-                       .notify_from = -1};
+                       .notify_from = -1,
+                       .streams = {-1, -1}};
     auto_close int sock = -1;
     int r = launch(&l, o, &sock);
     launch_done(&l);

@@ -20,6 +20,7 @@ struct launch {
     int sock;         /* frames to the STARTER */
     struct winsize size;
     struct handed handed;
+    int streams[2]; /* the log driver passthrough: the caller's stdout and stderr; -1 else, and for /dev/null */
     enum sdnotify sdnotify;
     int notify;      /* where the SUPERVISOR writes its messages to systemd, or -1 */
     int notify_host; /* STARTER: connected to $NOTIFY_SOCKET, or -1 */

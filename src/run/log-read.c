@@ -4,7 +4,7 @@
  * newline and is left out. Stamps have a fixed width, so times are compared as text.
  *
  * Runs in: any command. */
-#include "whelk/run.h"
+#include "log.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -22,10 +22,7 @@ struct reader {
     int dir;
     const struct log_query *q;
     char since[40], until[40]; /* as stamps; "" for none */
-    struct buf out;
-    int out_fd;        /* where out goes: one stream at a time keeps their order */
-    bool open_line[2]; /* the stream's last record was partial */
-    int error;
+    struct log_output out;
 };
 
 /* A file of the log as it is now. */
@@ -67,32 +64,32 @@ static int view_open(int dir, const char *name, struct view *ret)
     return view_map(ret);
 }
 
-static void flush_out(struct reader *r)
+void log_flush(struct log_output *o)
 {
-    if (r->out.len && r->error == 0)
-        r->error = fd_write_all(r->out_fd, r->out.data, r->out.len);
-    r->out.len = 0;
+    if (o->text.len && o->error == 0)
+        o->error = fd_write_all(o->fd, o->text.data, o->text.len);
+    o->text.len = 0;
 }
 
-static void emit(struct reader *r, int stream, const char *stamp, size_t stamp_len, const char *text, size_t len,
-                 bool full)
+void log_output(struct log_output *o, int stream, const char *stamp, size_t stamp_len, const char *text, size_t len,
+                bool full)
 {
-    int fd = stream == 1 ? r->q->out_fd : r->q->err_fd;
-    bool *open_line = &r->open_line[stream - 1];
+    int fd = stream == 1 ? o->q->out_fd : o->q->err_fd;
+    bool *open_line = &o->open_line[stream - 1];
     if (fd < 0)
         return;
-    if (fd != r->out_fd || r->out.len > OUT_SIZE)
-        flush_out(r);
-    r->out_fd = fd;
-    if (!*open_line && r->q->prefix)
-        buf_adds(&r->out, r->q->prefix);
-    if (!*open_line && r->q->timestamps) {
-        buf_add(&r->out, stamp, stamp_len);
-        buf_addc(&r->out, ' ');
+    if (fd != o->fd || o->text.len > OUT_SIZE)
+        log_flush(o);
+    o->fd = fd;
+    if (!*open_line && o->q->prefix)
+        buf_adds(&o->text, o->q->prefix);
+    if (!*open_line && o->q->timestamps) {
+        buf_add(&o->text, stamp, stamp_len);
+        buf_addc(&o->text, ' ');
     }
-    buf_add(&r->out, text, len);
+    buf_add(&o->text, text, len);
     if (full)
-        buf_addc(&r->out, '\n');
+        buf_addc(&o->text, '\n');
     *open_line = !full;
 }
 
@@ -109,13 +106,13 @@ static void give_record(struct reader *r, const char *line, size_t len)
     if (*r->until && strncmp(line, r->until, stamp_len) > 0)
         return;
     int stream = space[4] == 'o' ? 1 : 2; /* " stdout", " stderr" */
-    emit(r, stream, line, stamp_len, space + TAIL, len - stamp_len - TAIL, space[8] == 'F');
+    log_output(&r->out, stream, line, stamp_len, space + TAIL, len - stamp_len - TAIL, space[8] == 'F');
 }
 
 /* Gives the whole records from *at on and moves it behind them. */
 static void give_view(struct reader *r, const struct view *v, size_t *at)
 {
-    while (*at < v->len && r->error == 0) {
+    while (*at < v->len && r->out.error == 0) {
         const char *line = v->data + *at;
         const char *nl = memchr(line, '\n', v->len - *at);
         if (!nl)
@@ -201,7 +198,7 @@ static int give_news(struct reader *r, struct view *v, size_t *at)
         if (e == 0)
             give_view(r, v, at);
     }
-    flush_out(r);
+    log_flush(&r->out);
     return e;
 }
 
@@ -212,7 +209,7 @@ static int follow(struct reader *r, struct view *v, size_t at)
     auto_free char *dir = xasprintf("/proc/self/fd/%d", r->dir);
     if (watch < 0 || inotify_add_watch(watch, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
         return err_sys("cannot watch the container's log");
-    for (bool ended = r->q->supervisor < 0; r->error == 0;) {
+    for (bool ended = r->q->supervisor < 0; r->out.error == 0;) {
         int e = give_news(r, v, &at);
         if (e < 0 || ended)
             return e;
@@ -239,7 +236,7 @@ static int read_all(struct reader *r)
         find_starts(views, n, r->q->tail, starts);
     for (int i = 0; i < n && e == 0; i++)
         give_view(r, &views[i], &starts[i]);
-    flush_out(r);
+    log_flush(&r->out);
     if (e == 0 && r->q->follow)
         e = follow(r, &views[n - 1], starts[n - 1]);
     for (int i = 0; i < n; i++)
@@ -249,12 +246,14 @@ static int read_all(struct reader *r)
 
 int log_read(int ctr_fd, const struct log_query *q)
 {
-    struct reader r = {.dir = ctr_fd, .q = q, .out_fd = -1};
+    struct reader r = {.dir = ctr_fd, .q = q, .out = {.q = q, .fd = -1}};
+    if (q->journal)
+        return log_read_journal(ctr_fd, q);
     if (q->since)
         time_format(q->since, r.since);
     if (q->until)
         time_format(q->until, r.until);
     int e = read_all(&r);
-    buf_done(&r.out);
-    return e < 0 ? e : r.error;
+    buf_done(&r.out.text);
+    return e < 0 ? e : r.out.error;
 }

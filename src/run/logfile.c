@@ -6,7 +6,7 @@
  * notice by the inode.
  *
  * Runs in: SUPERVISOR. */
-#include "whelk/run.h"
+#include "log.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -14,7 +14,8 @@
 
 #include <fcntl.h>
 
-struct log_writer {
+struct log_file {
+    struct log_writer head;
     int dir, fd;
     int64_t size, max_size, max_files;
     struct buf out;
@@ -30,36 +31,10 @@ static int open_log(int dir, int64_t *ret_size)
     return fd;
 }
 
-int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret)
+/* The file of that name, which is another one by now. If a new one cannot be had, the old one goes on. */
+static void reopen_file(struct log_writer *head)
 {
-    *ret = NULL;
-    if (c->log_driver && str_eq(c->log_driver, "none"))
-        return 0;
-    int64_t size = 0;
-    int fd = open_log(ctr_fd, &size);
-    if (fd < 0)
-        return fd;
-    struct log_writer *w = xcalloc(1, sizeof *w);
-    *w = (struct log_writer){.dir = ctr_fd,
-                             .fd = fd,
-                             .size = size,
-                             .max_size = c->log_max_size ? c->log_max_size : LOG_MAX_SIZE,
-                             .max_files = c->log_max_files ? c->log_max_files : LOG_MAX_FILES};
-    *ret = w;
-    return 0;
-}
-
-/* log.1 becomes log.2 and so on, log becomes log.1. If a new file cannot be had, the old one goes on. */
-static void rotate(struct log_writer *w)
-{
-    char from[32], to[32];
-    for (int64_t i = w->max_files - 1; i > 0; i--) {
-        snprintf(to, sizeof to, "log.%lld", (long long)i);
-        snprintf(from, sizeof from, i > 1 ? "log.%lld" : "log", (long long)i - 1);
-        renameat(w->dir, from, w->dir, to);
-    }
-    if (w->max_files == 1)
-        unlinkat(w->dir, "log", 0);
+    struct log_file *w = (struct log_file *)head;
     int64_t size = 0;
     int fd = open_log(w->dir, &size);
     if (fd < 0) {
@@ -69,6 +44,20 @@ static void rotate(struct log_writer *w)
     fd_close(w->fd);
     w->fd = fd;
     w->size = size;
+}
+
+/* log.1 becomes log.2 and so on, log becomes log.1. */
+static void rotate(struct log_file *w)
+{
+    char from[32], to[32];
+    for (int64_t i = w->max_files - 1; i > 0; i--) {
+        snprintf(to, sizeof to, "log.%lld", (long long)i);
+        snprintf(from, sizeof from, i > 1 ? "log.%lld" : "log", (long long)i - 1);
+        renameat(w->dir, from, w->dir, to);
+    }
+    if (w->max_files == 1)
+        unlinkat(w->dir, "log", 0);
+    reopen_file(&w->head);
 }
 
 static void add_record(struct buf *out, const char *prefix, size_t prefix_len, const char *text, size_t len)
@@ -81,7 +70,7 @@ static void add_record(struct buf *out, const char *prefix, size_t prefix_len, c
     out->len += prefix_len + len + 1;
 }
 
-static void add_records(struct log_writer *w, int stream, const char *p, size_t len)
+static void add_records(struct log_file *w, int stream, const char *p, size_t len)
 {
     char stamp[40], prefix[64];
     const char *end = p + len;
@@ -96,8 +85,9 @@ static void add_records(struct log_writer *w, int stream, const char *p, size_t 
     }
 }
 
-int log_add(struct log_writer *w, int stream, const void *data, size_t len)
+static int add_to_file(struct log_writer *head, int stream, const char *data, size_t len)
 {
+    struct log_file *w = (struct log_file *)head;
     w->out.len = 0;
     add_records(w, stream, data, len);
     int r = fd_write_all(w->fd, w->out.data, w->out.len);
@@ -107,11 +97,53 @@ int log_add(struct log_writer *w, int stream, const void *data, size_t len)
     return r;
 }
 
-void log_close(struct log_writer *w)
+static void close_file(struct log_writer *head)
 {
-    if (!w)
-        return;
+    struct log_file *w = (struct log_file *)head;
     fd_close(w->fd);
     buf_done(&w->out);
     free(w);
+}
+
+static int open_file(int ctr_fd, const struct ctr *c, struct log_writer **ret)
+{
+    int64_t size = 0;
+    int fd = open_log(ctr_fd, &size);
+    if (fd < 0)
+        return fd;
+    struct log_file *w = xcalloc(1, sizeof *w);
+    *w = (struct log_file){.head = {add_to_file, reopen_file, close_file},
+                           .dir = ctr_fd,
+                           .fd = fd,
+                           .size = size,
+                           .max_size = c->log_max_size ? c->log_max_size : LOG_MAX_SIZE,
+                           .max_files = c->log_max_files ? c->log_max_files : LOG_MAX_FILES};
+    *ret = &w->head;
+    return 0;
+}
+
+int log_open(int ctr_fd, const struct ctr *c, struct log_writer **ret)
+{
+    const char *driver = c->log_driver;
+    *ret = NULL;
+    if (driver && str_eq(driver, "journald"))
+        return log_open_journal(ctr_fd, c, ret);
+    return driver ? 0 : open_file(ctr_fd, c, ret); /* none and passthrough keep nothing */
+}
+
+int log_add(struct log_writer *w, int stream, const void *data, size_t len)
+{
+    return w->add(w, stream, data, len);
+}
+
+void log_reopen(struct log_writer *w)
+{
+    if (w->reopen)
+        w->reopen(w);
+}
+
+void log_close(struct log_writer *w)
+{
+    if (w)
+        w->close(w);
 }

@@ -93,7 +93,8 @@ static int make_pipe(int *ret_read, int *ret_write)
 
 static int make_output(struct session *s, struct plan *p)
 {
-    if (p->c->tty)
+    bool keeps_none = p->c->log_driver && str_eq(p->c->log_driver, "passthrough") && !p->exec;
+    if (p->c->tty || keeps_none)
         return 0;
     for (int i = 0; i < 2; i++) {
         int r = make_pipe(&s->out[i], &p->stdio[i + 1]);
@@ -310,8 +311,10 @@ static void take_signal(struct session *s)
         return;
     if ((int)info.ssi_signo == SIGRTMIN + REQUEST_SIGNAL_OFFSET)
         request(s, info.ssi_int);
-    else
+    else if (info.ssi_signo != SIGHUP)
         session_stop(s, TIMEOUT_OWN);
+    else if (s->log)
+        log_reopen(s->log);
 }
 
 void session_timer(struct session *s, int64_t at, void (*fire)(struct session *s, void *ctx), void *ctx)

@@ -4,6 +4,7 @@
 #include "spec.h"
 
 #include "whelk/err.h"
+#include "whelk/template.h"
 #include "whelk/units.h"
 
 static const int64_t second = 1000000000;
@@ -93,16 +94,48 @@ static int make_log_driver(const char *name, struct ctr *c)
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         if (str_eq(name, files[i]))
             return 0;
-    if (!str_eq(name, "none"))
-        return err_set(-EINVAL, "--log-driver %s is not known; known: file (also k8s-file, json-file), none", name);
-    c->log_driver = xstrdup(name);
+    static const char *const others[] = {"journald", "none", "passthrough"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (str_eq(name, others[i])) {
+            c->log_driver = xstrdup(name);
+            return c->tty && str_eq(name, "passthrough")
+                       ? err_set(-EINVAL, "--log-driver passthrough and --tty contradict each other")
+                       : 0;
+        }
+    return err_set(-EINVAL,
+                   "--log-driver %s is not known; known: file (also k8s-file, json-file), journald, none, passthrough",
+                   name);
+}
+
+/* Docker's fields in a tag. */
+static int make_tag(const char *text, struct ctr *c)
+{
+    struct template *t = NULL;
+    auto_buf struct buf out = {0};
+    auto_free char *short_id = xstrndup(c->id, ID_SHORT), *short_image = xstrndup(c->image ? c->image : "", ID_SHORT);
+    auto_json json_t *data =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "ID", short_id, "FullID", c->id, "Name", c->name, "ImageName",
+                  c->image_ref, "ImageID", short_image, "ImageFullID", c->image ? c->image : "");
+    int r = template_parse(text, &t);
+    if (r == 0)
+        r = template_execute(t, data, &out);
+    template_free(t);
+    if (r < 0)
+        return err_wrap(r, "--log-opt tag=%s", text);
+    if (!out.len || strpbrk(out.data, "\n"))
+        return err_set(-EINVAL, "--log-opt tag=%s gives no word to find lines by", text);
+    free(c->log_tag);
+    c->log_tag = buf_take(&out);
     return 0;
 }
 
 static int add_log_opt(const char *word, struct ctr *c)
 {
-    const char *size = str_after(word, "max-size="), *files = str_after(word, "max-file=");
+    const char *size = str_after(word, "max-size="), *files = str_after(word, "max-file="),
+               *tag = str_after(word, "tag=");
     uint64_t bytes = 0;
+    if (tag)
+        return make_tag(tag, c);
     if (size) {
         int r = str_eq(size, "-1") ? 0 : size_parse(size, &bytes);
         c->log_max_size = str_eq(size, "-1") ? -1 : (int64_t)bytes;
@@ -110,7 +143,8 @@ static int add_log_opt(const char *word, struct ctr *c)
     }
     if (files && str_to_i64(files, &c->log_max_files) && c->log_max_files >= 1 && c->log_max_files <= 1000)
         return 0;
-    return err_set(-EINVAL, "--log-opt %s is not known; known: max-size=SIZE (-1: no limit), max-file=1...1000", word);
+    return err_set(-EINVAL,
+                   "--log-opt %s is not known; known: max-size=SIZE (-1: no limit), max-file=1...1000, tag=TEXT", word);
 }
 
 static int make_log(const struct run_options *o, struct ctr *c)

@@ -40,9 +40,10 @@ static int leave_caller(struct launch *l)
     for (int i = 0; i < 3; i++)
         dup2(null, i);
     l->ctr_fd = dir;
-    int keep[8 + ARRAY_LEN(l->joins.list)] = {0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify};
+    int keep[10 + ARRAY_LEN(l->joins.list)] = {
+        0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify, l->streams[0], l->streams[1]};
     for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)
-        keep[8 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
+        keep[10 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
     handed_close_others(&l->handed, keep, ARRAY_LEN(keep));
     return 0;
 }
@@ -190,6 +191,21 @@ static bool may_start_again(const struct ctr *c)
     return ill || (c->restart && !str_eq(c->restart, "no"));
 }
 
+static void keep_none(struct launch *l)
+{
+    handed_close(&l->handed);
+    fd_close(take_fd(&l->streams[0]));
+    fd_close(take_fd(&l->streams[1]));
+}
+
+static int start_command(struct supervisor *v)
+{
+    struct launch *l = v->l;
+    for (int i = 0; i < 2; i++)
+        l->plan.stdio[i + 1] = l->streams[i] < 0 ? -1 : fcntl(l->streams[i], F_DUPFD_CLOEXEC, 3);
+    return session_start(&v->s, &l->plan, ns_own_flags(l->c), l->relay_stdin);
+}
+
 static int start(struct supervisor *v)
 {
     struct launch *l = v->l;
@@ -211,11 +227,11 @@ static int start(struct supervisor *v)
      * its way to a scope. */
     bool in_scope = limits_any(&l->c->limits) && cgroup_mode() == CGROUP_V2;
     if (r >= 0 && !in_scope)
-        r = session_start(s, &l->plan, ns_own_flags(l->c), l->relay_stdin);
+        r = start_command(v);
     if (r >= 0)
         r = await_maps(l, &v->group);
     if (r >= 0 && in_scope)
-        r = session_start(s, &l->plan, ns_own_flags(l->c), l->relay_stdin);
+        r = start_command(v);
     if (r >= 0)
         r = enter_group(v);
     if (r >= 0)
@@ -225,7 +241,7 @@ static int start(struct supervisor *v)
     if (r >= 0)
         r = bring_up(v);
     if (!may_start_again(l->c)) /* a peer is to see the end of a pipe when the command has gone */
-        handed_close(&l->handed);
+        keep_none(l);
     return r;
 }
 
@@ -374,7 +390,7 @@ static int start_again(struct supervisor *v)
     exit_record_write(v->alive, &v->record);
     int r = net_prepare(v->net);
     if (r == 0)
-        r = session_start(&v->s, &v->l->plan, ns_own_flags(v->l->c), v->l->relay_stdin);
+        r = start_command(v);
     if (r == 0)
         r = enter_group(v);
     return r < 0 ? r : bring_up(v);

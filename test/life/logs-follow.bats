@@ -58,9 +58,9 @@ teardown() {
 }
 
 @test "mistakes" {
-    refused 125 "--log-driver syslog is not known; known: file (also k8s-file, json-file), none" create --log-driver syslog base true
-    for word in max-file=0 max-file=1001 max-file=x tag=x nonsense; do
-        refused 125 "--log-opt $word is not known; known: max-size=SIZE (-1: no limit), max-file=1...1000" create --log-opt $word base true
+    refused 125 "--log-driver syslog is not known; known: file (also k8s-file, json-file), journald, none, passthrough" create --log-driver syslog base true
+    for word in max-file=0 max-file=1001 max-file=x nonsense; do
+        refused 125 "--log-opt $word is not known; known: max-size=SIZE (-1: no limit), max-file=1...1000, tag=TEXT" create --log-opt $word base true
     done
     run_whelk create --log-opt max-size=x base true
     assert_status 125
