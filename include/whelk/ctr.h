@@ -98,7 +98,8 @@ struct ctr {
     char **sysctls;                      /* "net.core.somaxconn=128" */
     char *pid, *ipc, *uts, *cgroupns;    /* NULL: of its own; else as run/ns.h says; ipc also "shareable", "none" */
     char *userns;                        /* NULL: the store's map; else what was asked for, or "container:ID" */
-    json_t *idmap;                       /* of its user namespace, where that is not the store's map */
+    json_t *idmap;                       /* of its user namespace, in ids of the store (kernel/idmap.c); NULL: the
+                                          * store's map */
     struct limits limits;                /* asked for */
     char *log_driver;                    /* NULL: file; "none", "journald", "passthrough" */
     char *log_tag;                       /* CONTAINER_TAG of the journal; NULL: the short id */
@@ -113,6 +114,13 @@ void ctr_done(struct ctr *c);
 /* The id map that its processes have: idmap or the store's. -EBADMSG with text. */
 int ctr_idmap(const struct store *s, const struct ctr *c, struct idmap *ret);
 void ctr_set_idmap(struct ctr *c, const struct idmap *map);
+/* Is what it has on disk written with other ids than the store's trees? (Root's containers with a map see the store
+ * through an idmapped mount; where there is one id only, every owner is that one.) */
+bool ctr_shifts(const struct store *s, const struct ctr *c);
+/* The keys of layers (bottom first) as its processes see them: of its own, or, where it shifts, of copies with the
+ * owners of its map. layers_shift makes what is missing of these; the caller holds the store. Caller frees. */
+char **ctr_layer_keys(const struct store *s, const struct ctr *c, char *const *keys);
+int ctr_shift_layers(const struct store *s, const struct ctr *c);
 
 /* A freshly made container directory in tmp/, not yet visible: container.json, empty upper/ and work/, alive, hosts,
  * hostname, resolv.conf are the caller's to fill through fd. */

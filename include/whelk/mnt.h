@@ -13,6 +13,9 @@ int mnt_new(const char *fstype, uint64_t attrs, const char *const *options, int 
 int mnt_clone(int dirfd, const char *path, bool recursive, int *ret_fd);
 /* Sets and clears attributes on a mount (recursive: all below too). */
 int mnt_attrs(int mnt_fd, uint64_t set, uint64_t clear, bool recursive);
+/* Owners as a user namespace has them: what is id 0 on disk is the namespace's root. For a detached mount; needs rights
+ * over the file system. */
+int mnt_idmap(int mnt_fd, int userns_fd);
 /* "private", "rslave", ... by number: MS_PRIVATE, MS_SLAVE, MS_SHARED. */
 int mnt_propagation(int mnt_fd, uint64_t propagation, bool recursive);
 /* Attaches a detached mount at the directory or file that target_fd (O_PATH) is open on. */

@@ -39,6 +39,8 @@ int helper_wait(struct helper *h);
 
 /* pidfd_open; -ESRCH if gone. No text. */
 int pidfd_open_pid(pid_t pid);
+/* The process of a pidfd by its number in the pid namespace that /proc shows; 0 if it has none or is gone. */
+pid_t pidfd_pid(int pidfd);
 /* Sends a queued signal with an integer value. sig 0 tests. No text. Not by pid: a pidfd is never reused. */
 int pidfd_signal(int pidfd, int sig, int value);
 /* Waits until pidfd's process has ended; timeout in milliseconds, -1 for ever. 1 ended, 0 time-out, -errno. */

@@ -52,6 +52,11 @@ struct run_options {
 int spec_make(const struct store *s, const struct run_options *o, const char *image_id, const char *image_ref,
               const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret);
 
+/* --userns auto: does the container want ids that no other has; and gives it some. From there until run_create has
+ * published it, the caller holds containers/.ids as a lock. */
+bool spec_wants_ids(const struct ctr *c);
+int spec_allot_ids(const struct store *s, struct ctr *c);
+
 /* NAME=value, NAME (from whelk's own environment, absent if unset) and NAME* words of -e into env; files of such lines
  * first. */
 int spec_env(char *const *words, char ***env);

@@ -30,6 +30,38 @@ int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret);
 bool idmap_has_uid(const struct idmap *m, uint32_t uid);
 bool idmap_has_gid(const struct idmap *m, uint32_t gid);
 
+/* ---- id maps as values (kernel/idmap.c) ---- */
+
+#define ID_NONE UINT32_MAX
+/* One half of a map. */
+struct id_set {
+    struct id_range r[IDMAP_MAX];
+    unsigned n;
+};
+/* An id through a map, or ID_NONE. */
+uint32_t id_outside(const struct id_range *r, unsigned n, uint32_t id);
+uint32_t id_inside(const struct id_range *r, unsigned n, uint32_t id);
+uint64_t ids_size(const struct id_range *r, unsigned n);
+/* Adds: inside and the count ids behind it are those that pool numbers from, from + 1 ...; fewer if it has no more. */
+int ids_slice(const struct id_set *pool, uint32_t from, uint32_t inside, uint64_t count, struct id_set *to);
+/* Adds ranges and takes away what of s had the same ids, on either side. */
+int ids_insert(struct id_set *s, const struct id_set *more);
+/* No id twice, at least one. */
+int ids_check(const struct id_set *s);
+/* The user's own id (number 0 of pool) as id, the others around it in order; size: at most so many others, 0: all. */
+int ids_keep(const struct id_set *pool, uint32_t id, uint64_t size, struct id_set *ret);
+/* The words of --uidmap and --gidmap. */
+struct id_word {
+    uint32_t inside, from, count;
+    bool host;       /* @: from is an id of the host, which is the caller's to find in the pool */
+    bool extends;    /* +: the pool in its order is there already */
+    bool uids, gids; /* u, g: for which of them it holds */
+};
+int id_word_parse(const char *word, struct id_word *ret);
+int ids_add_word(const struct id_set *pool, const struct id_word *w, struct id_set *s);
+/* The subordinate ids of users by name, numbered from 0; -ENOENT with text: there are none. */
+int idmap_of_names(const char *uid_name, const char *gid_name, struct idmap *ret);
+
 /* clone3 with CLONE_PIDFD, exit signal SIGCHLD and the CLONE_NEW* flags, or CLONE_PARENT or CLONE_FILES; like fork,
  * returns 0 in the child. In the parent *ret_pidfd is an O_CLOEXEC descriptor. -errno with text that explains refusals
  * (EPERM: the sysctl, ENOSPC: the limit). */

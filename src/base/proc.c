@@ -234,6 +234,18 @@ int pidfd_open_pid(pid_t pid)
     return fd < 0 ? -errno : fd;
 }
 
+/* fdinfo of a pidfd speaks in the pid namespace of the /proc that is read. */
+pid_t pidfd_pid(int pidfd)
+{
+    char path[64];
+    auto_free char *text = NULL;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
+        return 0;
+    const char *pid = strstr(text, "\nPid:");
+    return pid ? MAX((pid_t)atoi(pid + 5), 0) : 0;
+}
+
 int pidfd_signal(int pidfd, int sig, int value)
 {
     siginfo_t info = {.si_signo = sig, .si_code = SI_QUEUE};

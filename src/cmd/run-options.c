@@ -2,6 +2,7 @@
 #include "run-options.h"
 
 #include "whelk/image.h"
+#include "whelk/lock.h"
 
 #include <fcntl.h>
 
@@ -44,7 +45,12 @@ static int check_pull(const char *policy, const char *image)
 /* A name that was made up may collide; one that was asked for may not. */
 static int publish(struct store *s, const struct run_options *o, struct ctr *c)
 {
-    int r = run_create(s, c);
+    auto_close int lock = -1; /* nobody gets the same ids meanwhile */
+    int r = spec_wants_ids(c) ? lock_file(s->fd, "containers/.ids", true, true, &lock) : 0;
+    if (r == 0 && spec_wants_ids(c))
+        r = spec_allot_ids(s, c);
+    if (r == 0)
+        r = run_create(s, c);
     for (int tries = 0; r == -EEXIST && !o->name && tries < 20; tries++) {
         free(c->name);
         c->name = id_random_name();

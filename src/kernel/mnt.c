@@ -75,6 +75,12 @@ int mnt_attrs(int mnt_fd, uint64_t set, uint64_t clear, bool recursive)
     return set_attrs(mnt_fd, &(struct mount_attr){.attr_set = set, .attr_clr = clear}, recursive);
 }
 
+int mnt_idmap(int mnt_fd, int userns_fd)
+{
+    return set_attrs(mnt_fd, &(struct mount_attr){.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd},
+                     false);
+}
+
 int mnt_propagation(int mnt_fd, uint64_t propagation, bool recursive)
 {
     return set_attrs(mnt_fd, &(struct mount_attr){.propagation = propagation}, recursive);

@@ -108,6 +108,23 @@ int idmap_for_ids(uid_t uid, gid_t gid, struct idmap *ret)
     return 0;
 }
 
+int idmap_of_names(const char *uid_name, const char *gid_name, struct idmap *ret)
+{
+    struct idmap m = {.n_uid = 1, .n_gid = 1}; /* an empty range in front, for the first to follow */
+    add_subids("/etc/subuid", uid_name, (uid_t)-1, m.uid, &m.n_uid);
+    add_subids("/etc/subgid", gid_name, (uid_t)-1, m.gid, &m.n_gid);
+    if (m.n_uid == 1 || m.n_gid == 1)
+        return err_set(-ENOENT,
+                       "%s has no ids in /etc/%s; as root: usermod --add-subuids 100000-165535 --add-subgids "
+                       "100000-165535 %s",
+                       m.n_uid == 1 ? uid_name : gid_name, m.n_uid == 1 ? "subuid" : "subgid",
+                       m.n_uid == 1 ? uid_name : gid_name);
+    memmove(m.uid, m.uid + 1, --m.n_uid * sizeof *m.uid);
+    memmove(m.gid, m.gid + 1, --m.n_gid * sizeof *m.gid);
+    *ret = m;
+    return 0;
+}
+
 int idmap_for_user(struct idmap *ret)
 {
     return idmap_for_ids(geteuid(), getegid(), ret);

@@ -66,6 +66,17 @@ static int attach_base(struct child *k, int mnt, const char *path)
     return fd < 0 ? err_set(fd, "it is not a directory in the image") : mnt_attach(mnt, fd);
 }
 
+/* The upper directory was made by the caller; its owner is that of the container's root directory. */
+static int own_upper(struct child *k, const char *upper)
+{
+    uint32_t uid = seen_uid(k, 0), gid = seen_gid(k, 0);
+    if (uid == ID_NONE || gid == ID_NONE || idmap_none(k->plan->store_map))
+        return 0;
+    return fchownat(k->store_fd, upper, uid, gid, AT_SYMLINK_NOFOLLOW) < 0
+               ? err_sys("cannot change the owner of %s", upper)
+               : 0;
+}
+
 int child_mount_root(struct child *k)
 {
     const struct plan *p = k->plan;
@@ -73,7 +84,9 @@ int child_mount_root(struct child *k)
     auto_free char *work = xasprintf("%s/work", p->dir);
     auto_close int root = -1;
     uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
-    int r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work,
+    int r = p->fresh && k->builder ? own_upper(k, upper) : 0;
+    if (r == 0)
+        r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work,
                           attrs, &root);
     if (r < 0)
         return r;
@@ -246,7 +259,7 @@ static int clone_host(const struct base_mount *m, uint64_t more, int *ret_fd)
 static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
 {
     const char *options[ARRAY_LEN(m->options) + 2] = {0};
-    char shm[32];
+    char shm[32], gid[16];
     size_t n = 0;
     bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
     if (is_hosts(k, m))
@@ -254,8 +267,9 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
     for (; m->options[n]; n++)
         options[n] = m->options[n];
     if ((m->flags & GID5) && idmap_has_gid(k->plan->map, 5)) {
+        snprintf(gid, sizeof gid, "%u", seen_gid(k, 5));
         options[n++] = "gid";
-        options[n++] = "5";
+        options[n++] = gid;
     }
     if (m->flags & SHM) {
         int64_t size = k->plan->c->shm_size;

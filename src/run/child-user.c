@@ -105,7 +105,7 @@ static int add_asked_groups(struct child *k, const char *groups)
     strv_foreach (group, k->plan->c->groups) {
         uint32_t gid = 0;
         int r = group_id(groups, group, &gid);
-        if (r == 0 && (idmap_single(k->plan->map) || !idmap_has_gid(k->plan->map, gid)))
+        if (r == 0 && (idmap_single(k->plan->store_map) || !idmap_has_gid(k->plan->map, gid)))
             r = err_set(-EINVAL, "--group-add %s: group %u is not mapped; more ids are given in /etc/subgid", group,
                         gid);
         if (r < 0)
@@ -167,7 +167,7 @@ int child_find_user(struct child *k)
     if (r < 0)
         return r;
     k->who.groups = k->groups;
-    k->who.set_groups = !idmap_single(k->plan->map);
+    k->who.set_groups = !idmap_single(k->plan->store_map);
     if (!strv_env_get(k->env, "HOME"))
         strv_env_set(&k->env, "HOME", k->home);
     return 0;

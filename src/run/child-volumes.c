@@ -210,15 +210,18 @@ static int volume_device(struct child *k, const struct ctr_mount *m, const struc
 }
 
 /* "size=1m,mode=700" as options of tmpfs. Caller frees. */
-static char **tmpfs_words(char *const *options)
+static char **tmpfs_words(const struct child *k, char *const *options)
 {
     char **words = NULL;
     strv_foreach (option, options) {
-        const char *eq = strchr(option, '=');
+        const char *eq = strchr(option, '='), *uid = str_after(option, "uid="), *gid = str_after(option, "gid=");
         if (!eq)
             continue;
         strv_add_take(&words, xstrndup(option, (size_t)(eq - option)));
-        strv_add(&words, eq + 1);
+        if (uid || gid)
+            strv_addf(&words, "%u", uid ? seen_uid(k, (uint32_t)atoll(uid)) : seen_gid(k, (uint32_t)atoll(gid)));
+        else
+            strv_add(&words, eq + 1);
     }
     return words;
 }
@@ -227,7 +230,7 @@ static int volume_memory(struct child *k, const struct ctr_mount *m, const struc
                          bool *ret_directory)
 {
     const char *o = strv_env_get(v->options, "o");
-    auto_strv char **options = strv_split(o ? o : "", ","), **words = tmpfs_words(options);
+    auto_strv char **options = strv_split(o ? o : "", ","), **words = tmpfs_words(k, options);
     *ret_directory = true;
     return mnt_new("tmpfs", mount_attrs(m, SAFE), (const char *const *)words, ret_fd);
 }
@@ -277,7 +280,7 @@ static int fill_tmpfs(struct child *k, const struct ctr_mount *m, int mnt)
 
 int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
 {
-    auto_strv char **words = tmpfs_words(m->options);
+    auto_strv char **words = tmpfs_words(k, m->options);
     uint64_t attrs = mount_attrs(m, SAFE_DATA);
     auto_close int mnt = -1;
     int r = mnt_new("tmpfs", attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, (const char *const *)words, &mnt);
@@ -301,7 +304,9 @@ int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, 
     struct store store = {.fd = k->store_fd};
     auto_strv char **lowers = NULL;
     uint64_t attrs = mount_attrs(m, SAFE | MOUNT_ATTR_RDONLY);
-    int r = layer_lowers(&store, m->layers, &lowers);
+    store.map = *k->plan->store_map;
+    auto_strv char **layers = ctr_layer_keys(&store, k->plan->c, m->layers);
+    int r = layer_lowers(&store, layers, &lowers);
     if (r == 0)
         r = dir_make(k->store_fd, empty, 0755);
     if (r < 0)
@@ -322,7 +327,7 @@ int child_own_volumes(struct child *k)
 {
     int r = k->n_own ? child_find_user(k) : 0;
     for (size_t i = 0; i < k->n_own && r == 0; i++) {
-        r = own_tree(k->own_fds[i], k->who.uid, k->who.gid);
+        r = own_tree(k->own_fds[i], seen_uid(k, k->who.uid), seen_gid(k, k->who.gid));
         fd_close(k->own_fds[i]);
     }
     return r < 0 ? err_wrap(r, "option U") : 0;

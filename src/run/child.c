@@ -45,8 +45,8 @@ static int close_descriptors(struct child *k)
     for (int i = 0; i < 3; i++)
         if (dup2(k->null_fd, i) < 0)
             return err_sys("cannot set up descriptor %d", i);
-    const int keep[] = {0,           1,           2,          k->store_fd, p->sock,  p->stdio[0],
-                        p->stdio[1], p->stdio[2], k->null_fd, k->root_fd,  k->shm_fd};
+    const int keep[] = {0,           1,           2,          k->store_fd, p->sock,   p->stdio[0],
+                        p->stdio[1], p->stdio[2], k->null_fd, k->root_fd,  k->shm_fd, k->userns_fd};
     handed_close_others(p->handed, keep, ARRAY_LEN(keep));
     return 0;
 }
@@ -81,7 +81,7 @@ static int await_go(struct child *k)
 /* In a namespace with the host's user namespace, mounts would else propagate back to the host. */
 static int slave_mounts(struct child *k)
 {
-    if (idmap_none(k->plan->map) && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+    if (idmap_none(k->plan->store_map) && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
         return err_sys("cannot detach from the host's mounts");
     return 0;
 }
@@ -136,8 +136,13 @@ static int make_network(struct child *k)
 static int allow_ping(struct child *k)
 {
     const struct idmap *map = k->plan->map;
-    unsigned last = map->n_gid ? map->gid[map->n_gid - 1].inside + map->gid[map->n_gid - 1].count - 1 : INT32_MAX;
-    auto_free char *range = xasprintf("0 %u", MIN(last, (unsigned)INT32_MAX));
+    uint32_t first = map->n_gid ? INT32_MAX : 0, last = map->n_gid ? 0 : INT32_MAX;
+    for (unsigned i = 0; i < map->n_gid; i++) {
+        uint32_t begin = k->builder ? map->gid[i].outside : map->gid[i].inside;
+        first = MIN(first, begin);
+        last = MAX(last, begin + map->gid[i].count - 1);
+    }
+    auto_free char *range = xasprintf("%u %u", first, MIN(last, (uint32_t)INT32_MAX));
     auto_close int fd = -1;
     if (ctr_ns_kind(k->plan->c, CLONE_NEWNET) != NS_OWN)
         return 0;
@@ -386,7 +391,14 @@ static int execute(struct child *k)
     return exec_in_path(args[0], args, k->env);
 }
 
-enum { RUN = 1, EXEC = 2, BOTH = RUN | EXEC };
+enum {
+    EXEC = STEP_EXEC,
+    BUILD = STEP_BUILD,
+    NESTED = STEP_NESTED,
+    RUN = STEP_RUN | NESTED, /* in the CHILD that is started as process 1 */
+    TREE = STEP_RUN | BUILD, /* in the one that makes the tree */
+    BOTH = RUN | EXEC,
+};
 
 static const struct step {
     int (*fn)(struct child *k);
@@ -394,28 +406,33 @@ static const struct step {
     const char *why_here;
 } steps[] = {
     {join_namespaces, RUN, "needs what the supervisor has opened"},
-    {close_descriptors, BOTH, "nothing of the caller's survives, whatever fails later"},
-    {new_session, BOTH, "before anything can be signalled or make a file"},
-    {slave_mounts, RUN, "before the first mount"},
+    {close_descriptors, BOTH | BUILD, "nothing of the caller's survives, whatever fails later"},
+    {new_session, BOTH | BUILD, "before anything can be signalled or make a file"},
+    {slave_mounts, TREE, "before the first mount"},
     {make_network, RUN, "needs no ids, which are being mapped meanwhile, and the host's /dev/net/tun"},
     {await_go, RUN, "no file can be made before the ids are mapped"},
     {new_cgroupns, RUN, "after the supervisor has put it into its group"},
+    {nested_take_root, NESTED,
+     "the tree is made by somebody who may look into this process, as long as it is dumpable"},
     {child_oom_score, RUN,
      "needs the host's /proc, and the own files there, which are root's as soon as we are non-dumpable"},
-    {forget_exe, RUN, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
-    {child_mount_root, RUN, "everything below is attached to it"},
-    {child_mount_base, RUN, "before volumes, which may lie on top"},
-    {child_mount_volumes, RUN, "before the injected files, so that -v over /etc keeps them"},
-    {child_mount_files, RUN, "on top of what images and volumes bring"},
-    {child_mount_secrets, RUN, "on top of everything; the store is still there"},
-    {child_secret_env, RUN, "the store is still there"},
-    {child_own_volumes, RUN, "reads the container's passwd as it will be; the sources are still the host's"},
-    {allow_ping, RUN, "before --sysctl, which may say otherwise"},
-    {set_sysctls, RUN, "before /proc/sys becomes read-only"},
-    {make_cwd, RUN, "before a read-only root is sealed"},
-    {open_pty, RUN, "needs the container's devpts"},
-    {bind_console, RUN, "before the pivot: a mount on a held descriptor"},
-    {child_mask, RUN, "after every mount, so that nothing uncovers what is masked"},
+    {forget_exe, RUN | BUILD, "needs the host's /proc and CAP_SYS_ADMIN; before the container's processes can see us"},
+    {child_secret_env, RUN, "the store is still there, and this process may read it"},
+    {nested_become_root, NESTED, "the own files in /proc are not needed any more"},
+    {nested_become_builder, BUILD, "what is made from here on belongs to the container's root"},
+    {child_mount_root, TREE, "everything below is attached to it"},
+    {child_mount_base, TREE, "before volumes, which may lie on top"},
+    {child_mount_volumes, TREE, "before the injected files, so that -v over /etc keeps them"},
+    {child_mount_files, TREE, "on top of what images and volumes bring"},
+    {child_mount_secrets, TREE, "on top of everything; the store is still there"},
+    {child_own_volumes, TREE, "reads the container's passwd as it will be; the sources are still the host's"},
+    {allow_ping, TREE, "before --sysctl, which may say otherwise"},
+    {set_sysctls, TREE, "before /proc/sys becomes read-only"},
+    {make_cwd, TREE, "before a read-only root is sealed"},
+    {open_pty, TREE, "needs the container's devpts"},
+    {bind_console, TREE, "before the pivot: a mount on a held descriptor"},
+    {child_mask, TREE, "after every mount, so that nothing uncovers what is masked"},
+    {nested_hand_over, BUILD, "the end of the builder"},
     {child_enter_root, RUN, "last look at the host"},
     {open_pty, EXEC, "the container's devpts is there"},
     {set_hostname, RUN, "needs CAP_SYS_ADMIN"},
@@ -455,6 +472,19 @@ static int open_null(struct child *k)
     return 0;
 }
 
+void child_walk(struct child *k, unsigned mode)
+{
+    const struct plan *p = k->plan;
+    int r = open_null(k);
+    int *top = p->exec ? &k->root_fd : &k->store_fd;
+    *top = open(p->exec ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
+        if (steps[i].in & mode)
+            r = steps[i].fn(k);
+    frame_send_error(p->sock, r);
+    _exit(125);
+}
+
 void child_main(const struct plan *p)
 {
     struct child k = {.plan = p,
@@ -463,15 +493,8 @@ void child_main(const struct plan *p)
                       .root_fd = -1,
                       .null_fd = -1,
                       .shm_fd = -1,
+                      .userns_fd = -1,
                       .slave_fd = -1,
                       .env = strv_copy(p->c->env)};
-    unsigned mode = p->exec ? EXEC : RUN;
-    int r = open_null(&k);
-    int *top = p->exec ? &k.root_fd : &k.store_fd;
-    *top = open(p->exec ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
-        if (steps[i].in & mode)
-            r = steps[i].fn(&k);
-    frame_send_error(p->sock, r);
-    _exit(125);
+    child_walk(&k, p->exec ? STEP_EXEC : p->nested ? STEP_NESTED : STEP_RUN);
 }

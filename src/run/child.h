@@ -15,15 +15,18 @@ struct handed;
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
-    const struct idmap *map;
-    const struct ns_joins *joins; /* namespaces of others, or NULL */
-    int store_fd;                 /* directories below are relative to it; -1 for exec */
-    char **lowers;                /* top first */
-    const char *dir;              /* "containers/<id>" or a staging directory: has upper/ and work/ */
-    bool inject;                  /* hosts, hostname and resolv.conf of dir go over those of the image */
-    const char *script;           /* NULL, or the name below /dev/pipes of the file "script" of dir */
-    bool report_stubs;            /* tell which mount points were made (FRAME_STUB) */
-    void *filter;                 /* seccomp program */
+    const struct idmap *map;       /* its outside are ids of the store where it is nested */
+    const struct idmap *store_map; /* of the SUPERVISOR's user namespace */
+    bool nested;                   /* the CHILD has a user namespace below that one (nested.c) */
+    bool fresh;                    /* it was never started */
+    const struct ns_joins *joins;  /* namespaces of others, or NULL */
+    int store_fd;                  /* directories below are relative to it; -1 for exec */
+    char **lowers;                 /* top first */
+    const char *dir;               /* "containers/<id>" or a staging directory: has upper/ and work/ */
+    bool inject;                   /* hosts, hostname and resolv.conf of dir go over those of the image */
+    const char *script;            /* NULL, or the name below /dev/pipes of the file "script" of dir */
+    bool report_stubs;             /* tell which mount points were made (FRAME_STUB) */
+    void *filter;                  /* seccomp program */
     size_t filter_len;
     int stdio[3];                /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
     int sock;                    /* the CHILD's end of its socket pair */
@@ -39,9 +42,11 @@ void plan_done(struct plan *p); /* frees lowers and filter */
 /* The CHILD's state while it walks its steps. */
 struct child {
     const struct plan *plan;
+    bool builder;
     int store_fd;  /* plan->store_fd in this mount namespace */
     int dir_fd;    /* plan->dir; the root is mounted over it */
     int root_fd;   /* O_PATH of the container's root, until the pivot and after */
+    int userns_fd; /* of a BUILDER: the container's user namespace */
     int shm_fd;    /* /dev/shm of the container whose IPC namespace is used, or -1 */
     int null_fd;   /* an own /dev/null, kept for masks and stdio; the container's as soon as that is there */
     bool host_sys; /* /sys is a bind of the host's */
@@ -57,6 +62,22 @@ struct child {
 
 /* Walks the steps and executes the command; reports a failure through plan->sock and ends. */
 void child_main(const struct plan *p) __attribute__((noreturn));
+
+/* nested.c: the BUILDER's whole life, and steps of its own and of its CHILD. */
+void builder_main(const struct plan *p, int child) __attribute__((noreturn));
+/* Lets the BUILDER make the tree for the CHILD of a session that waits for it. */
+struct session;
+int nested_build(struct session *s);
+pid_t nested_clone(struct plan *p, uint64_t ns_flags, int *ret_pidfd);
+int nested_become_builder(struct child *k);
+int nested_hand_over(struct child *k);
+int nested_take_root(struct child *k);
+int nested_become_root(struct child *k);
+/* An id of the container as the process that mounts sees it. */
+uint32_t seen_uid(const struct child *k, uint32_t uid);
+uint32_t seen_gid(const struct child *k, uint32_t gid);
+void child_walk(struct child *k, unsigned mode) __attribute__((noreturn));
+enum { STEP_RUN = 1, STEP_EXEC = 2, STEP_BUILD = 4, STEP_NESTED = 8 };
 
 /* A step, and what the middle process of exec does for its CHILD, who has no /proc of the host. */
 int child_oom_score(struct child *k);

@@ -63,7 +63,7 @@ static int join_middle(const struct middle *m)
     int r = child_oom_score(&k);
     if (r < 0)
         return r;
-    if (!m->inside && !idmap_none(m->plan.map) && setns(m->init, CLONE_NEWUSER) < 0)
+    if (!m->inside && (m->c->idmap || !idmap_none(m->plan.store_map)) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     r = exe_forget();
     if (r < 0)
@@ -192,12 +192,14 @@ static int plan_exec(const struct store *s, struct middle *m, const struct exec_
         return r;
     m->plan = (struct plan){.c = m->c,
                             .map = &m->map,
+                            .store_map = &s->map,
                             .store_fd = -1,
                             .dir = "",
                             .stdio = {-1, -1, -1},
                             .sock = -1,
                             .handed = &m->handed,
-                            .exec = true};
+                            .exec = true,
+                            .nested = m->c->idmap != NULL};
     struct seccomp_spec filter = {.profile = o->privileged ? "unconfined" : m->c->seccomp,
                                   .caps = (uint64_t)m->c->cap_bounding,
                                   .nested = m->c->nested};

@@ -26,6 +26,9 @@ enum frame {
     FRAME_NET,         /* from the CHILD: its end of the network is made; payload: what is missing; a device may travel
                           along */
     FRAME_WARNING,     /* to the STARTER: payload: a line for the user */
+    FRAME_READY,       /* from a CHILD that waits for its tree (nested.c) */
+    FRAME_SLAVE,       /* to it: the other end of its terminal travels along */
+    FRAME_ROOT,        /* to it: the tree, a detached mount, travels along */
     FRAME_STUB,        /* from the CHILD: payload: relative path of a mount point that was made in the tree */
     FRAME_STOP,        /* from a client: a graceful stop, as by whelk stop */
     FRAME_NOTIFY,      /* from the CHILD: the socket for the command's notifications travels along */

@@ -57,18 +57,22 @@ static int make_plan(struct launch *l)
     *p = (struct plan){.c = c,
                        .handed = &l->handed,
                        .notify = l->notify_host >= 0 && l->sdnotify == SDNOTIFY_CONTAINER,
+                       .fresh = p->fresh,
                        .map = &l->map,
+                       .store_map = &l->store->map,
                        .joins = &l->joins,
+                       .nested = c->idmap != NULL,
                        .store_fd = l->store->fd,
                        .dir = l->dir,
                        .inject = true,
                        .stdio = {-1, -1, -1},
                        .sock = -1};
+    auto_strv char **layers = ctr_layer_keys(l->store, c, c->layers);
     int r = ctr_idmap(l->store, c, &l->map);
     if (r == 0)
         r = ns_open(l->store, c, &l->joins);
     if (r == 0)
-        r = layer_lowers(l->store, c->layers, &p->lowers);
+        r = layer_lowers(l->store, layers, &p->lowers);
     if (r < 0)
         return r;
     struct seccomp_spec filter = {.profile = c->seccomp, .caps = (uint64_t)c->cap_bounding, .nested = c->nested};
@@ -135,39 +139,25 @@ static bool needs_pidns(const struct launch *l)
     return ctr_ns_kind(l->c, CLONE_NEWPID) == NS_OWN;
 }
 
-/* In the user namespace of another container: this worker goes there and clones the SUPERVISOR as its own sibling,
- * which so is the STARTER's child. Unshared first: a pid namespace cannot be cloned into together with CLONE_PARENT. */
-static int clone_sibling(void *arg)
+static void __attribute__((noreturn)) supervise_there(void *launch)
 {
-    struct launch *l = arg;
-    int pidfd = -1;
-    int r = ns_join_user(&l->joins);
-    if (r == 0 && needs_pidns(l) && unshare(CLONE_NEWPID) < 0)
-        r = err_sys("cannot make a pid namespace");
-    pid_t pid = r < 0 ? r : ns_clone(CLONE_PARENT, &pidfd);
-    if (pid == 0)
-        supervise(l);
-    return pid;
-}
-
-static pid_t fork_elsewhere(struct launch *l, int *ret_pidfd)
-{
-    struct worker w;
-    int r = worker_start(clone_sibling, l, &w);
-    pid_t pid = r < 0 ? r : worker_wait(&w);
-    if (pid > 0)
-        *ret_pidfd = pidfd_open_pid(pid);
-    return pid;
+    supervise(launch);
 }
 
 /* In a user namespace of its own, whose map its parent writes. */
 static pid_t fork_here(struct launch *l, int *ret_pidfd)
 {
-    uint64_t flags = (needs_pidns(l) ? CLONE_NEWPID : 0) | (idmap_none(&l->map) ? 0 : CLONE_NEWUSER);
+    uint64_t flags = (needs_pidns(l) ? CLONE_NEWPID : 0) | (idmap_none(&l->store->map) ? 0 : CLONE_NEWUSER);
     pid_t pid = ns_clone(flags, ret_pidfd);
     if (pid == 0)
         supervise(l);
     return pid;
+}
+
+/* In that of another container. */
+static pid_t fork_there(struct launch *l, int *ret_pidfd)
+{
+    return ns_clone_in(&l->joins, l->joins.user, needs_pidns(l) ? CLONE_NEWPID : 0, supervise_there, l, ret_pidfd);
 }
 
 /* Who speaks to systemd, and through what (notify.c). */
@@ -219,7 +209,7 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     sigprocmask(SIG_BLOCK, &all, &before); /* nothing may reach the supervisor before its signalfd is there */
     fflush(NULL);
     l->sock = socks[1];
-    pid_t pid = l->joins.user >= 0 ? fork_elsewhere(l, &pidfd) : fork_here(l, &pidfd);
+    pid_t pid = l->joins.user >= 0 ? fork_there(l, &pidfd) : fork_here(l, &pidfd);
     l->sock = -1;
     sigprocmask(SIG_SETMASK, &before, NULL);
     fd_close(socks[1]);
@@ -227,7 +217,7 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     if (pid < 0)
         return pid;
     auto_strv char **groups = NULL;
-    r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->map);
+    r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->store->map);
     if (r == 0)
         r = make_cgroup(l->c, pid, &groups);
     l->supervisor = pid;
@@ -273,6 +263,7 @@ static int lock_stopped(struct launch *l, bool *ret_running)
     if (r == 0 && state.status == CTR_ELSEWHERE)
         r = err_set(-EBUSY, "container %s runs on another host", l->c->name);
     *ret_running = r == 0 && ctr_is_up(&state);
+    l->plan.fresh = r == 0 && state.generation == 0;
     return r == 0 && state.generation > 0 && !*ret_running ? await_old_init(l->store, l->c->id) : r;
 }
 
@@ -354,7 +345,7 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
                        .ctr_fd = -1,
                        .sock = -1,
                        .attached = o->attach,
-                       .joins.user = -1,
+                       .joins = {.user = -1, .nested = -1},
                        .notify = -1,
                        .notify_host = -1,
                        .notify_from = -1,
@@ -381,7 +372,9 @@ int run_create(struct store *s, const struct ctr *c)
 {
     struct ctr_draft draft;
     struct volumes_held volumes;
-    int r = volumes_hold(s, c, &volumes);
+    int r = ctr_shift_layers(s, c);
+    if (r == 0)
+        r = volumes_hold(s, c, &volumes);
     if (r < 0)
         return r;
     r = ctr_draft_begin(s, c, &draft);

@@ -79,7 +79,8 @@ uint64_t ns_exec_flags(const struct ctr *c)
 
 /* ---- opening ---- */
 
-static int open_container(const struct store *s, const struct ns_type *t, const char *id, int *ret_fd)
+static int open_container(const struct store *s, const struct ns_type *t, const char *id, struct ns_joins *j,
+                          int *ret_fd)
 {
     struct ctr other = {0};
     int r = ctr_load(s, id, &other);
@@ -88,9 +89,13 @@ static int open_container(const struct store *s, const struct ns_type *t, const 
                    ? err_set(r, "%s: container %.12s, whose namespace is to be used, was removed", t->option, id)
                    : r;
     r = run_init_pidfd(s, &other, ret_fd);
+    if (r == 0 && !idmap_none(&s->map) && j->user < 0)
+        r = run_supervisor(s, id, &j->user);
     if (r == -ESRCH)
         r = err_set(r, "%s container:%s: that container is not running; start it first: whelk start %s", t->option,
                     other.name, other.name);
+    if (r == 0 && other.idmap && j->nested < 0)
+        j->nested = *ret_fd;
     ctr_done(&other);
     return r;
 }
@@ -105,38 +110,24 @@ static int open_path(const struct ns_type *t, const char *path, int *ret_fd)
     return 0;
 }
 
-static int open_one(const struct store *s, const struct ctr *c, const struct ns_type *t, struct ns_joins *j)
+static int open_one(const struct store *s, const struct ns_type *t, const char *mode, struct ns_joins *j)
 {
-    const char *mode = mode_of(c, t), *id = ns_container(mode);
-    struct ns_join *join = &j->list[j->n];
+    const char *id = ns_container(mode);
+    struct ns_join *join = &j->list[j->n++];
     *join = (struct ns_join){.type = t->flag, .fd = -1, .mode = mode};
-    int r = id ? open_container(s, t, id, &join->fd) : open_path(t, str_after(mode, "ns:"), &join->fd);
-    if (r < 0)
-        return r;
-    j->n++;
-    if (id && c->userns && ns_container(c->userns)) {
-        j->user = join->fd;
-        j->option = t->option;
-    }
-    return 0;
+    return id ? open_container(s, t, id, j, &join->fd) : open_path(t, str_after(mode, "ns:"), &join->fd);
 }
 
 int ns_open(const struct store *s, const struct ctr *c, struct ns_joins *ret)
 {
+    static const struct ns_type user = {.option = "--userns"};
     int r = 0;
-    *ret = (struct ns_joins){.user = -1};
+    *ret = (struct ns_joins){.user = -1, .nested = -1};
     for (size_t i = 0; i < ARRAY_LEN(types) && r == 0; i++)
         if (ns_kind(mode_of(c, &types[i])) > NS_HOST)
-            r = open_one(s, c, &types[i], ret);
-    if (r == 0 && ret->user < 0 && c->userns && ns_container(c->userns)) { /* nothing but the user namespace */
-        static const struct ns_type user = {.option = "--userns"};
-        struct ns_join *join = &ret->list[ret->n];
-        *join = (struct ns_join){.fd = -1, .mode = c->userns};
-        r = open_container(s, &user, ns_container(c->userns), &join->fd);
-        ret->user = join->fd;
-        ret->option = user.option;
-        ret->n += r == 0;
-    }
+            r = open_one(s, &types[i], mode_of(c, &types[i]), ret);
+    if (r == 0 && !ret->n && ns_container(c->userns)) /* nothing but the user namespace */
+        r = open_one(s, &user, c->userns, ret);
     if (r < 0)
         ns_done(ret);
     return r;
@@ -146,7 +137,8 @@ void ns_done(struct ns_joins *j)
 {
     for (size_t i = 0; i < j->n; i++)
         fd_close(j->list[i].fd);
-    *j = (struct ns_joins){.user = -1};
+    fd_close(j->user);
+    *j = (struct ns_joins){.user = -1, .nested = -1};
 }
 
 /* ---- joining ---- */
@@ -173,13 +165,6 @@ static int join_one(const struct ns_join *join)
     return 0;
 }
 
-int ns_join_user(const struct ns_joins *j)
-{
-    if (setns(j->user, CLONE_NEWUSER) < 0)
-        return err_sys("%s: cannot join the user namespace of that container", j->option);
-    return 0;
-}
-
 int ns_join_pid(const struct ns_joins *j)
 {
     int r = 0;
@@ -187,6 +172,43 @@ int ns_join_pid(const struct ns_joins *j)
         if (j->list[i].type == CLONE_NEWPID)
             r = r < 0 ? r : join_one(&j->list[i]);
     return r;
+}
+
+struct sibling {
+    const struct ns_joins *j;
+    int pidfd;
+    uint64_t flags;
+    void (*run)(void *arg);
+    void *arg;
+};
+
+/* The worker clones its own sibling. A pid namespace cannot be cloned into together with CLONE_PARENT: it is made or
+ * joined before. */
+static int clone_sibling(void *arg)
+{
+    const struct sibling *b = arg;
+    int pidfd = -1;
+    if (setns(b->pidfd, CLONE_NEWUSER) < 0)
+        return err_sys("cannot join the user namespace of the other container");
+    int r = b->flags & CLONE_NEWNS ? ns_join_pid(b->j) : 0;
+    if (r == 0 && (b->flags & CLONE_NEWPID) && unshare(CLONE_NEWPID) < 0)
+        r = err_sys("cannot make a pid namespace");
+    pid_t pid = r < 0 ? r : ns_clone(CLONE_PARENT | (b->flags & ~(uint64_t)CLONE_NEWPID), &pidfd);
+    if (pid == 0)
+        b->run(b->arg);
+    return pid;
+}
+
+pid_t ns_clone_in(const struct ns_joins *j, int pidfd, uint64_t flags, void (*run)(void *arg), void *arg,
+                  int *ret_pidfd)
+{
+    struct sibling b = {j, pidfd, flags, run, arg};
+    struct worker w;
+    int r = worker_start(clone_sibling, &b, &w);
+    pid_t pid = r < 0 ? r : worker_wait(&w);
+    if (pid > 0)
+        *ret_pidfd = pidfd_open_pid(pid);
+    return pid;
 }
 
 int ns_join_rest(const struct ns_joins *j)

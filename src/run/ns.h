@@ -5,12 +5,14 @@
  * own. The words of options become that by spec_ns.
  *
  * Joining, in the order in which the processes do it. The STARTER opens what is joined (ns_open): another container
- * must be running, and its first process is held as a pidfd that was checked against its record (H12). Where that
- * container is in a user namespace, the SUPERVISOR is cloned there (ns_join_user, by a process in between): only who
- * has rights there may join the others, so all that are joined must be of one user namespace, and the container has its
- * id map. A process id namespace is joined by the SUPERVISOR, since that holds for its children (ns_join_pid), the rest
- * by the CHILD (ns_join_rest). Only the pidfd is kept: a restart asks it again and is refused when the other container
- * has ended, and nothing of an ended container is kept alive by one that waits to be restarted. */
+ * must be running, and its first process is held as a pidfd that was checked against its record (H12). Where its
+ * supervisor is in a user namespace, the new SUPERVISOR is cloned there (ns_join_user, by a process in between): only
+ * who has rights there may join the others, so all that are joined must be of one user namespace, and the container has
+ * its id map; where that is in a namespace below (nested.c), the CHILD is cloned into that one in the same way
+ * (ns_join_nested). A process id namespace is joined by the SUPERVISOR, since that holds for its children
+ * (ns_join_pid), the rest by the CHILD (ns_join_rest). Only the pidfd is kept: a restart asks it again and is refused
+ * when the other container has ended, and nothing of an ended container is kept alive by one that waits to be
+ * restarted. */
 #ifndef RUN_NS_H
 #define RUN_NS_H
 
@@ -40,13 +42,16 @@ struct ns_joins {
         const char *mode; /* the record's */
     } list[5];
     size_t n;
-    int user;           /* pidfd of the container whose user namespace is joined, or -1; one of list */
-    const char *option; /* of it, for error texts */
+    int user;   /* pidfd of the supervisor whose user namespace is joined, or -1 */
+    int nested; /* pidfd of the container whose own user namespace is joined, or -1; one of list */
 };
 /* -ESRCH with text that names the option: the other container does not run. Nothing to join: an empty list. */
 int ns_open(const struct store *s, const struct ctr *c, struct ns_joins *ret);
 void ns_done(struct ns_joins *j);
-int ns_join_user(const struct ns_joins *j);
+/* Clones run(arg) with flags as a child of this process in the user namespace of what a pidfd is of: a worker goes
+ * there. With flags of a CHILD the process id namespace of j is joined too. */
+pid_t ns_clone_in(const struct ns_joins *j, int pidfd, uint64_t flags, void (*run)(void *arg), void *arg,
+                  int *ret_pidfd);
 int ns_join_pid(const struct ns_joins *j);
 int ns_join_rest(const struct ns_joins *j);
 /* A detached copy of the /dev/shm of the container whose IPC namespace is joined; before ns_join_rest. -1: none is. */

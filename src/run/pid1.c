@@ -52,7 +52,9 @@ static void hide_arguments(void)
 static int drop_rights(struct child *k)
 {
     const struct plan *p = k->plan;
-    const struct identity root = {.set_groups = !idmap_single(p->map)};
+    const struct identity root = {.uid = idmap_has_uid(p->map, 0) ? 0 : p->map->uid[0].inside,
+                                  .gid = idmap_has_gid(p->map, 0) ? 0 : p->map->gid[0].inside,
+                                  .set_groups = !idmap_single(p->store_map)};
     bool shared = idmap_none(p->map);
     uint64_t more = shared ? 0 : UINT64_C(1) << CAP_SYS_PTRACE;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -211,14 +211,13 @@ static int receive_worker(int root, void *arg)
 {
     struct end *e = arg;
     struct receive v = {e, root};
-    static const struct idmap none;
+    struct idmap map = {0};
     bool inside = e->e->c != NULL;
-    return tree_tar_fill(&(struct tree_tar_fill){.in = e->fd,
-                                                 .place = place,
-                                                 .ctx = &v,
-                                                 .owners = inside || e->o->owners,
-                                                 .no_set_ids = !inside,
-                                                 .map = inside ? &e->s->map : &none});
+    int r = inside ? ctr_idmap(e->s, e->e->c, &map) : 0;
+    if (r < 0)
+        return r;
+    return tree_tar_fill(&(struct tree_tar_fill){
+        .in = e->fd, .place = place, .ctx = &v, .owners = inside || e->o->owners, .no_set_ids = !inside, .map = &map});
 }
 
 /* ---- the processes ---- */

@@ -23,17 +23,29 @@ struct rootfs_job {
     unsigned flags;
     int (*fn)(int root_fd, void *arg);
     void *arg;
-    int init; /* pidfd of a running container's first process, or -1 */
+    struct idmap map; /* the container's */
+    int init;         /* pidfd of a running container's first process, or -1 */
 };
+
+/* What is made belongs to the container's root; the caller may be nobody there. */
+static void become_root_worker(const struct idmap *map)
+{
+    if (idmap_has_gid(map, 0))
+        (void)!setresgid(0, 0, 0);
+    if (idmap_has_uid(map, 0))
+        (void)!setresuid(0, 0, 0);
+}
 
 /* ---- running ---- */
 
 static int join_worker(struct rootfs_job *j, int *ret_root)
 {
-    if (!idmap_none(&j->s->map) && setns(j->init, CLONE_NEWUSER) < 0)
+    if ((j->c->idmap || !idmap_none(&j->s->map)) && setns(j->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     if (setns(j->init, CLONE_NEWNS) < 0)
         return err_sys("cannot join the container's mount namespace");
+    if (j->c->idmap)
+        become_root_worker(&j->map);
     return mnt_clone(AT_FDCWD, "/", j->flags & ROOTFS_MOUNTS, ret_root);
 }
 
@@ -57,7 +69,8 @@ int rootfs_unshare_worker(const struct store *s, int *ret_store)
 int rootfs_merge_worker(const struct store *s, int store_fd, const struct ctr *c, const char *upper, int *ret_fd)
 {
     auto_strv char **lowers = NULL, **all = NULL;
-    int r = layer_lowers(s, c->layers, &lowers);
+    auto_strv char **layers = ctr_layer_keys(s, c, c->layers);
+    int r = layer_lowers(s, layers, &lowers);
     if (r < 0)
         return r;
     if (upper)
@@ -79,7 +92,8 @@ static int mount_worker(struct rootfs_job *j, int *ret_root)
     int r = rootfs_unshare_worker(j->s, &store);
     if (r < 0 || !(j->flags & ROOTFS_WRITE))
         return r < 0 ? r : rootfs_merge_worker(j->s, store, j->c, upper, ret_root);
-    r = layer_lowers(j->s, j->c->layers, &lowers);
+    auto_strv char **layers = ctr_layer_keys(j->s, j->c, j->c->layers);
+    r = layer_lowers(j->s, layers, &lowers);
     if (r == 0)
         r = dir_make(store, work, 0700);
     if (r < 0)
@@ -91,12 +105,27 @@ static int mount_worker(struct rootfs_job *j, int *ret_root)
 
 /* ---- the worker ---- */
 
+/* Among the ids of a container that has others than the store's: in a user namespace below. */
+struct nested_job {
+    struct rootfs_job *j;
+    int root;
+};
+
+static int nested_worker(void *arg)
+{
+    const struct nested_job *n = arg;
+    become_root_worker(&n->j->map);
+    return n->j->fn(n->root, n->j->arg);
+}
+
 static int root_worker(void *arg)
 {
     struct rootfs_job *j = arg;
     auto_close int root = -1;
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is told as an error */
     int r = j->init >= 0 ? join_worker(j, &root) : mount_worker(j, &root);
+    if (r == 0 && j->init < 0 && ctr_shifts(j->s, j->c))
+        return userns_run(&j->map, nested_worker, &(struct nested_job){j, root});
     return r < 0 ? r : j->fn(root, j->arg);
 }
 
@@ -125,7 +154,9 @@ int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, in
 {
     struct rootfs_job j = {.s = s, .c = c, .flags = flags, .fn = fn, .arg = arg, .init = -1};
     auto_close int lock = -1, init = -1; /* the worker has them too */
-    int r = prepare(&j, &lock);
+    int r = ctr_idmap(s, c, &j.map);
+    if (r == 0)
+        r = prepare(&j, &lock);
     init = j.init;
     if (r < 0)
         return r;

@@ -59,7 +59,8 @@ static int make_file(struct child *k, int tmpfs, const struct ctr_secret *x, con
     if (fd < 0)
         return err_set(r < 0 ? r : fd, "two secrets have the same target");
     r = fd_write_all(fd, data, len);
-    if (r == 0 && (fchown(fd, (uid_t)x->uid, (gid_t)x->gid) < 0 || fchmod(fd, (mode_t)x->mode) < 0))
+    if (r == 0 && (fchown(fd, seen_uid(k, (uint32_t)x->uid), seen_gid(k, (uint32_t)x->gid)) < 0 ||
+                   fchmod(fd, (mode_t)x->mode) < 0))
         r = err_sys("cannot give it to %lld:%lld", (long long)x->uid, (long long)x->gid);
     return r;
 }

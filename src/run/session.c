@@ -91,6 +91,14 @@ static int make_pipe(int *ret_read, int *ret_write)
     return 0;
 }
 
+/* The CHILD gives its pipes to the command's user, but only those of its own ids; and whose this process is may be none
+ * of them. Nobody else can reach a pipe. */
+static void open_to_ids(const struct plan *p, int fd)
+{
+    if (p->nested)
+        fchmod(fd, 0666);
+}
+
 static int make_output(struct session *s, struct plan *p)
 {
     bool keeps_none = p->c->log_driver && str_eq(p->c->log_driver, "passthrough") && !p->exec;
@@ -100,24 +108,37 @@ static int make_output(struct session *s, struct plan *p)
         int r = make_pipe(&s->out[i], &p->stdio[i + 1]);
         if (r < 0)
             return r;
+        open_to_ids(p, p->stdio[i + 1]);
         fd_set_nonblock(s->out[i], true);
     }
     return 0;
 }
 
+static pid_t clone_plain(struct plan *p, uint64_t flags, int *ret_pidfd)
+{
+    pid_t pid = ns_clone(flags, ret_pidfd);
+    if (pid == 0 && p)
+        child_main(p);
+    return pid;
+}
+
 /* A new mount namespace has copies of all mounts; descriptors keep showing the old ones, but the working directory
  * moves along. So the store is the working directory for the moment of the clone, and the CHILD opens it anew. */
-static pid_t clone_child(struct session *s, const struct plan *p, uint64_t ns_flags)
+static pid_t clone_at_store(int store_fd, struct plan *p, pid_t (*fn)(struct plan *p, uint64_t flags, int *ret_pidfd),
+                            uint64_t flags, int *ret_pidfd)
 {
-    auto_close int before = p->store_fd < 0 ? -1 : open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (p->store_fd >= 0 && fchdir(p->store_fd) < 0)
+    auto_close int before = store_fd < 0 ? -1 : open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (store_fd >= 0 && fchdir(store_fd) < 0)
         return err_sys("cannot enter the store");
-    pid_t pid = ns_clone(ns_flags, &s->pidfd);
-    if (pid == 0)
-        child_main(p);
-    if (before >= 0 && fchdir(before) < 0)
+    pid_t pid = fn(p, flags, ret_pidfd);
+    if (pid != 0 && before >= 0 && fchdir(before) < 0)
         (void)!chdir("/");
     return pid;
+}
+
+pid_t session_clone_at_store(const struct plan *p, uint64_t flags, int *ret_pidfd)
+{
+    return clone_at_store(p->store_fd, NULL, clone_plain, flags, ret_pidfd);
 }
 
 int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool relay_stdin)
@@ -134,7 +155,10 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
         r = make_pipe(&p->stdio[0], &s->in);
     if (r < 0)
         return r;
-    pid_t pid = clone_child(s, p, ns_flags);
+    if (s->in >= 0)
+        open_to_ids(p, p->stdio[0]);
+    pid_t pid = clone_at_store(p->store_fd, p, p->nested && !p->exec ? nested_clone : clone_plain, ns_flags, &s->pidfd);
+    s->plan = p;
     fd_close(take_fd(&p->sock));
     for (int i = 0; i < 3; i++)
         fd_close(take_fd(&p->stdio[i]));
@@ -142,18 +166,6 @@ int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool rel
         return pid;
     s->pid = pid;
     return s->in >= 0 ? fd_set_nonblock(s->in, true) : 0;
-}
-
-/* The CHILD's pid as the host sees it: fdinfo of a pidfd speaks in the pid namespace of the /proc that is read. */
-pid_t session_host_pid(const struct session *s)
-{
-    char path[64];
-    auto_free char *text = NULL;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", s->pidfd);
-    if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
-        return 0;
-    const char *pid = strstr(text, "\nPid:");
-    return pid ? (pid_t)atoi(pid + 5) : 0;
 }
 
 int session_attach_net(struct session *s, struct net *net)
@@ -167,7 +179,7 @@ int session_attach_net(struct session *s, struct net *net)
     if (n < 0 || type != FRAME_NET)
         return err_set(-ECHILD, "the container's first process was killed while it started");
     auto_free char *warning = n ? xstrndup(buf, (size_t)n) : NULL;
-    return net_attach(net, session_host_pid(s), s->pidfd, take_fd(&fd), warning);
+    return net_attach(net, pidfd_pid(s->pidfd), s->pidfd, take_fd(&fd), warning);
 }
 
 int session_await(struct session *s)
@@ -185,6 +197,8 @@ int session_await(struct session *s)
             s->master = take_fd(&fd);
         else if (type == FRAME_NOTIFY && fd >= 0 && s->notify < 0)
             s->notify = take_fd(&fd);
+        else if (type == FRAME_READY)
+            r = nested_build(s);
         else if (type == FRAME_STUB)
             strv_add_take(&s->stubs, xstrndup(buf, (size_t)n));
         else if (type == FRAME_FAKE_IDS && fd >= 0 && n == sizeof(struct fake_creds))
@@ -192,6 +206,8 @@ int session_await(struct session *s)
         else if (type == FRAME_ERROR)
             r = err_unpack(buf, (size_t)n);
         fd_close(fd);
+        if (type == FRAME_READY && r < 0)
+            break; /* the CHILD waits for what will not come: its socket's end tells it */
     }
     fd_close(take_fd(&s->sock));
     if (s->master >= 0)

@@ -49,7 +49,8 @@ struct source {
 };
 
 struct session {
-    pid_t pid; /* the CHILD; 0: not started */
+    const struct plan *plan; /* of the CHILD */
+    pid_t pid;               /* the CHILD; 0: not started */
     int pidfd;
     int sock;               /* to the CHILD, until it has executed the command */
     int out[2];             /* read ends of stdout and stderr; -1 with a tty or when at their end */
@@ -91,12 +92,13 @@ void session_done(struct session *s);
 /* Makes pipes (or leaves the pty to the CHILD) and clones the CHILD with ns_flags; p->sock and stdout, stderr of
  * p->stdio are filled in here; p->stdio[0] is the caller's. With relay_stdin a pipe is made for it. */
 int session_start(struct session *s, struct plan *p, uint64_t ns_flags, bool relay_stdin);
+/* Like fork, with the store as the working directory of the child, who has CLONE_NEWNS. */
+pid_t session_clone_at_store(const struct plan *p, uint64_t flags, int *ret_pidfd);
 /* Lets the CHILD go on and reads what it reports until the command is executed (0) or failed: then the CHILD's error,
  * status included. */
 int session_await(struct session *s);
 /* Joins the network that the CHILD has made its end of; before session_await. */
 int session_attach_net(struct session *s, struct net *net);
-pid_t session_host_pid(const struct session *s); /* of the CHILD; 0: gone */
 /* Runs the streams until the command has ended and its output is drained; returns the exit code (0..255). */
 int session_loop(struct session *s);
 /* Closes what belonged to a command that has ended, so that another can be started. */

@@ -18,8 +18,14 @@ static const char *shared_with(const struct ctr *c)
     return NULL;
 }
 
+static bool has_root(const struct store *s, const struct ctr *c)
+{
+    struct idmap map;
+    return ctr_idmap(s, c, &map) < 0 || (idmap_has_uid(&map, 0) && idmap_has_gid(&map, 0));
+}
+
 /* Its user namespace is used too, with its map; root's containers without one have none to share. */
-static int use_userns(const struct store *s, const char *id, struct ctr *c)
+static int use_userns(const struct store *s, const struct run_options *o, const char *id, struct ctr *c)
 {
     struct ctr other = {0};
     int r = ctr_load(s, id, &other);
@@ -28,6 +34,10 @@ static int use_userns(const struct store *s, const char *id, struct ctr *c)
     if (other.idmap || !idmap_none(&s->map))
         c->userns = xasprintf("container:%s", id);
     c->idmap = json_incref(other.idmap);
+    if (!o->user && other.idmap && str_empty(c->user) && !has_root(s, &other)) {
+        free(c->user);
+        c->user = xstrdup(other.user);
+    }
     ctr_done(&other);
     return 0;
 }
@@ -54,9 +64,17 @@ static int make_modes(const struct store *s, const struct run_options *o, struct
 
 int spec_make_namespaces(const struct store *s, const struct run_options *o, struct ctr *c)
 {
+    auto_free char *named = NULL;
     int r = make_modes(s, o, c);
-    const char *other = shared_with(c);
-    if (r < 0 || !other)
+    if (r == 0 && o->userns && str_after(o->userns, "container:"))
+        r = ctr_find(s, str_after(o->userns, "container:"), &named);
+    if (r < 0)
         return r;
-    return use_userns(s, other, c);
+    const char *other = shared_with(c);
+    bool asked = o->userns || o->uidmap || o->gidmap || o->subuidname || o->subgidname;
+    if (other && asked && (!named || !str_eq(named, other)))
+        return err_set(
+            -EINVAL, "a container that uses the namespaces of another one has its user namespace; leave out --userns, "
+                     "--uidmap and --gidmap");
+    return other || named ? use_userns(s, o, other ? other : named, c) : spec_make_userns(s, o, c);
 }

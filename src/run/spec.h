@@ -7,6 +7,8 @@
 
 /* Namespaces but for the network's; the id map. */
 int spec_make_namespaces(const struct store *s, const struct run_options *o, struct ctr *c);
+/* --userns and its kin, for a container that uses nobody else's. */
+int spec_make_userns(const struct store *s, const struct run_options *o, struct ctr *c);
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
 /* Networks, name servers, hosts and published ports; the image's ports are there already. */
 int spec_make_network(const struct store *s, const struct run_options *o, struct ctr *c);

@@ -67,6 +67,7 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
     };
     struct plan plan = {.c = &c,
                         .map = &s->map,
+                        .store_map = &s->map,
                         .store_fd = s->fd,
                         .dir = spec->dir,
                         .inject = true,

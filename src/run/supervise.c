@@ -149,7 +149,7 @@ static void end_rest(const struct supervisor *v)
 static int publish_live(const struct supervisor *v)
 {
     uint64_t start = 0;
-    pid_t pid = session_host_pid(&v->s);
+    pid_t pid = pidfd_pid(v->s.pidfd);
     if (pid <= 0 || proc_start_time(pid, &start) < 0)
         return 0; /* ended already: the exit record will tell */
     struct ctr_live live = {.boot_id = xstrdup(proc_boot_id()),
@@ -180,7 +180,7 @@ static int join_pid(const struct launch *l)
     if (ctr_ns_kind(l->c, CLONE_NEWPID) == NS_OWN)
         return 0;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    return ns_join_pid(&l->joins);
+    return l->joins.nested >= 0 ? 0 : ns_join_pid(&l->joins); /* else with the user namespace below */
 }
 
 static void on_reload(void *ctx);
@@ -226,11 +226,12 @@ static int start(struct supervisor *v)
     /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on
      * its way to a scope. */
     bool in_scope = limits_any(&l->c->limits) && cgroup_mode() == CGROUP_V2;
-    if (r >= 0 && !in_scope)
+    bool late = in_scope || l->plan.nested; /* or it has ids to give itself */
+    if (r >= 0 && !late)
         r = start_command(v);
     if (r >= 0)
         r = await_maps(l, &v->group);
-    if (r >= 0 && in_scope)
+    if (r >= 0 && late)
         r = start_command(v);
     if (r >= 0)
         r = enter_group(v);
