@@ -38,6 +38,9 @@ struct tar_limits {
     uint64_t max_entries; /* 10 million */
 };
 
+/* Do these first bytes of a file (a block, or less of a shorter file) begin a tar archive? */
+bool tar_magic(const void *data, size_t len);
+
 struct tar_reader;
 /* Bytes of the stream and payloads make the stream again: an entry of a plain regular file stands between the raw bytes
  * that were given before and after it was returned, with exactly size bytes of payload. Called with every byte of the

@@ -32,6 +32,15 @@ bool tar_block_checksum_ok(const struct tar_block *b)
     return tar_number(b->checksum, sizeof(b->checksum), &said) && (said == plain || said == as_signed);
 }
 
+bool tar_magic(const void *data, size_t len)
+{
+    struct tar_block b;
+    if (len < sizeof(b))
+        return false;
+    memcpy(&b, data, sizeof(b));
+    return b.name[0] && tar_block_checksum_ok(&b);
+}
+
 void tar_block_checksum_set(struct tar_block *b)
 {
     long plain, as_signed;

@@ -8,7 +8,8 @@
  * builder.c      records of steps, staging, the way into the user namespace
  * instructions.c the table: what each instruction changes and what its key covers
  * trigger.c      ONBUILD of a base
- * step-run.c, step-copy.c (with copy-source.c, layer-tree.c), step-workdir.c   those that make layers
+ * step-run.c, step-copy.c and step-add.c (with copy-source.c, copy-put.c, layer-tree.c), step-workdir.c   those that
+ *                make layers
  *
  * Theory of operation. A build begins as an ordinary process that only reads: it holds the store (gc.lock shared) so
  * that what it finds stays, and each step that is cached costs the reading of one record. If all are, the image's
@@ -92,6 +93,7 @@ struct step {
     struct build_state *state;
     char **args; /* expanded, where the instruction's are */
     struct cache_key key;
+    bool link;     /* --link: neither key nor layer depend on what lies below */
     bool indirect; /* what it takes has two keys of its own: key_source, key_content */
     bool told;     /* the error says where it happened */
     int lower;     /* while it is executed: the merged view of what lies below */
@@ -105,8 +107,8 @@ struct step_row {
     int (*prepare)(struct step *s);
     /* Makes the tree diff/ in dir. NULL: the instruction makes no layer. Runs in: the BUILDER. */
     int (*execute)(struct step *s, int dir, struct layer_facts *ret);
-    /* Two keys for what an indirect step takes: one that is cheap, and one out of the contents, which finds more. Runs
-     * in: the BUILDER, the second. */
+    /* Two keys for what an indirect step takes: one that is cheap (1: there is none), and one out of the contents,
+     * which finds more. Runs in: the BUILDER, the second. */
     int (*key_source)(struct step *s, struct cache_key *k);
     int (*key_content)(struct step *s, struct cache_key *k);
     void (*done)(struct step *s); /* frees work */
@@ -149,6 +151,8 @@ int trigger_insert(struct builder *b, size_t stage, const char *what, struct bui
 
 /* "[2/3] " where more than one stage is built. The caller frees. */
 char *step_prefix(const struct builder *b, size_t stage);
+/* The layers upon which it is executed, bottom first; NULL: none. */
+char *const *step_layers(const struct step *s);
 /* Does instruction number of a stage: prepares it, and executes it if it is not cached. */
 int step_do(struct builder *b, size_t stage, size_t number, struct build_state *state);
 
@@ -163,7 +167,8 @@ char *workdir_join(const struct build_state *s, const char *word);
 int run_prepare(struct step *s);
 int run_execute(struct step *s, int dir, struct layer_facts *ret);
 
-int add_prepare(struct step *s);
+int add_key_source(struct step *s, struct cache_key *k);
+int add_key_content(struct step *s, struct cache_key *k);
 int copy_prepare(struct step *s);
 int copy_key_source(struct step *s, struct cache_key *k);
 int copy_key_content(struct step *s, struct cache_key *k);

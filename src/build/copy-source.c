@@ -33,11 +33,16 @@ static int failed(const struct copy_tree *t, const char *path, int r)
 }
 
 /* Are path, and all that could be below it, left out? */
+static bool is_ruled_out(const struct ignore *rules, const char *path, bool directory)
+{
+    if (!rules || !*path || !ignore_matches(rules, path))
+        return false;
+    return !directory || !ignore_may_include_below(rules, path);
+}
+
 static bool is_excluded(const struct copy_tree *t, const char *path, bool directory)
 {
-    if (!t->ignore || !*path || !ignore_matches(t->ignore, path))
-        return false;
-    return !directory || !ignore_may_include_below(t->ignore, path);
+    return is_ruled_out(t->ignore, path, directory);
 }
 
 /* ---- the walk ---- */
@@ -54,13 +59,15 @@ struct frame {
     unsigned depth;
 };
 
-static size_t add_item(struct copy_list *list, const char *path, const char *name, const struct stat *st, size_t parent)
+static size_t add_item(struct copy_list *list, const struct copy_tree *tree, const char *path, const char *name,
+                       const struct stat *st, size_t parent)
 {
     if (list->n == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 16;
         list->v = xrealloc(list->v, list->cap * sizeof(*list->v));
     }
     list->v[list->n++] = (struct copy_item){
+        .tree = tree,
         .path = xstrdup(path),
         .name = xstrdup(name),
         .st = *st,
@@ -72,7 +79,7 @@ static size_t add_item(struct copy_list *list, const char *path, const char *nam
 static size_t frame_index(struct frame *f)
 {
     if (!f->top && !f->index)
-        f->index = add_item(f->list, f->path, f->name, &f->st, frame_index(f->up));
+        f->index = add_item(f->list, f->tree, f->path, f->name, &f->st, frame_index(f->up));
     return f->index;
 }
 
@@ -119,11 +126,16 @@ static int read_names(int fd, char ***ret)
 
 static int walk_dir(struct frame *f, int fd);
 
+static bool is_matched(const struct ignore *rules, const char *path)
+{
+    return rules && ignore_matches(rules, path);
+}
+
 static int walk_below(struct frame *f, int dir, const char *name, struct frame *sub)
 {
     if (sub->depth > DEPTH_MAX)
         return err_set(-ELOOP, "%s has directories that are nested more than %d deep", f->tree->what, DEPTH_MAX);
-    if (!f->tree->ignore || !ignore_matches(f->tree->ignore, sub->path))
+    if (!is_matched(f->tree->ignore, sub->path) && !is_matched(f->tree->exclude, sub->name))
         frame_index(sub);
     auto_close int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? failed(f->tree, sub->path, -errno) : walk_dir(sub, fd);
@@ -140,13 +152,14 @@ static int walk_name(struct frame *f, int dir, const char *entry)
     struct stat st;
     if (fstatat(dir, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : failed(f->tree, path, -errno);
-    if (!can_be_copied(&st) || is_excluded(f->tree, path, S_ISDIR(st.st_mode)))
+    if (!can_be_copied(&st) || is_excluded(f->tree, path, S_ISDIR(st.st_mode)) ||
+        is_ruled_out(f->tree->exclude, name, S_ISDIR(st.st_mode)))
         return 0;
     if (S_ISDIR(st.st_mode)) {
         struct frame sub = {f, f->tree, f->list, path, name, st, 0, false, f->depth + 1};
         return walk_below(f, dir, entry, &sub);
     }
-    size_t at = add_item(f->list, path, name, &st, frame_index(f));
+    size_t at = add_item(f->list, f->tree, path, name, &st, frame_index(f));
     int r = S_ISLNK(st.st_mode) ? read_link(&f->list->v[at - 1], dir, entry) : 0;
     return r < 0 ? failed(f->tree, path, r) : 0;
 }
@@ -167,24 +180,75 @@ static int walk_dir(struct frame *f, int fd)
 
 /* ---- one source ---- */
 
-static int add_directory(const struct copy_tree *t, const char *real, const struct stat *st, struct copy_list *list)
+static int add_directory(const struct copy_tree *t, const char *real, const char *name, const struct stat *st,
+                         size_t index, struct copy_list *list)
 {
-    struct frame top = {NULL, t, list, real, "", *st, 0, true, 0};
+    struct frame top = {NULL, t, list, real, name, *st, index, !index, 0};
     auto_close int fd = rootpath_open(t->fd, real, O_RDONLY | O_DIRECTORY);
     list->directories = true;
     return fd < 0 ? failed(t, real, fd) : walk_dir(&top, fd);
 }
 
-static int add_source(const struct copy_tree *t, const char *source, const char *real, const struct stat *st,
-                      struct copy_list *list)
+/* The item of a directory by its name; made, with those above it, as the tree has them. root: where names begin. */
+static int add_parents(const struct copy_tree *t, const char *root, const char *name, struct copy_list *list,
+                       size_t *ret)
+{
+    const char *slash = strrchr(name, '/');
+    auto_free char *up = xstrndup(name, slash ? (size_t)(slash - name) : 0), *path = rootpath_join(root, name);
+    auto_free char *real = NULL;
+    size_t parent = 0;
+    struct stat st;
+    *ret = 0;
+    if (!*name)
+        return 0;
+    for (size_t i = list->n; i > 0; i--) {
+        if (!S_ISDIR(list->v[i - 1].st.st_mode) || !str_eq(list->v[i - 1].name, name))
+            continue;
+        *ret = i;
+        return 0;
+    }
+    int r = add_parents(t, root, up, list, &parent);
+    if (r == 0)
+        r = rootpath_resolve(t->fd, path, true, &real, &st);
+    if (r < 0 || !S_ISDIR(st.st_mode))
+        return r < 0 ? r : -ENOTDIR;
+    *ret = add_item(list, t, real, name, &st, parent);
+    return 0;
+}
+
+/* pivot: bytes of source before the part that is kept by --parents. */
+static int add_with_parents(const struct copy_tree *t, const char *source, size_t pivot, const char *real,
+                            const struct stat *st, struct copy_list *list)
+{
+    const char *name = source + pivot + strspn(source + pivot, "/"), *slash = strrchr(name, '/');
+    auto_free char *root = xstrndup(source, pivot), *up = xstrndup(name, slash ? (size_t)(slash - name) : 0);
+    bool directory = S_ISDIR(st->st_mode);
+    size_t parent;
+    list->directories = true; /* the destination is one, whatever is written */
+    int r = add_parents(t, root, directory ? name : up, list, &parent);
+    if (r < 0)
+        return failed(t, source, r);
+    if (directory)
+        return add_directory(t, real, name, st, parent, list);
+    add_item(list, t, real, name, st, parent);
+    return 0;
+}
+
+static int add_source(const struct copy_tree *t, const char *source, size_t pivot, const char *real,
+                      const struct stat *st, struct copy_list *list)
 {
     const char *slash = strrchr(source, '/');
     list->n_sources++;
-    if (S_ISDIR(st->st_mode))
-        return add_directory(t, real, st, list);
-    if (!S_ISREG(st->st_mode))
+    if (!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode))
         return err_set(-EINVAL, "%s in %s is neither a file nor a directory", source, t->what);
-    size_t at = add_item(list, real, slash ? slash + 1 : source, st, 0);
+    if (t->parents)
+        return add_with_parents(t, source, pivot, real, st, list);
+    if (S_ISDIR(st->st_mode))
+        return add_directory(t, real, "", st, 0, list);
+    const char *name = slash ? slash + 1 : source;
+    if (is_matched(t->exclude, name))
+        return 0;
+    size_t at = add_item(list, t, real, name, st, 0);
     list->v[at - 1].named = true;
     return 0;
 }
@@ -197,7 +261,7 @@ static int fail_ignored(const struct copy_tree *t, const char *source, const cha
                    t->ignore_name);
 }
 
-static int add_plain(const struct copy_tree *t, const char *source, struct copy_list *list)
+static int add_plain(const struct copy_tree *t, const char *source, size_t pivot, struct copy_list *list)
 {
     auto_free char *real = NULL, *shown = str_printable(*source ? source : "/");
     struct stat st;
@@ -206,7 +270,7 @@ static int add_plain(const struct copy_tree *t, const char *source, struct copy_
         return fail_ignored(t, source, real);
     if (r == -ENOTDIR || (r == 0 && !st.st_mode))
         return err_set(-ENOENT, "%s is not in %s", shown, t->what);
-    return r < 0 ? failed(t, source, r) : add_source(t, source, real, &st, list);
+    return r < 0 ? failed(t, source, r) : add_source(t, source, pivot, real, &st, list);
 }
 
 /* ---- wildcards ---- */
@@ -215,8 +279,10 @@ struct glob {
     const struct copy_tree *tree;
     struct copy_list *list;
     char **parts;  /* of the pattern */
+    size_t pivot;  /* components of parts that --parents does not keep */
     char *ignored; /* real path of a match that is left out */
     size_t found;
+    unsigned depth;
 };
 
 static bool is_pattern(const char *s)
@@ -225,6 +291,40 @@ static bool is_pattern(const char *s)
 }
 
 static int glob_from(struct glob *g, const char *so_far, size_t at);
+
+/* The bytes of the first n components. */
+static size_t pivot_of(const char *path, size_t n)
+{
+    const char *p = path;
+    for (; n && *p; n--) {
+        p += strcspn(p, "/");
+        p += *p == '/' && n > 1;
+    }
+    return (size_t)(p - path);
+}
+
+/* ** of --parents: here, and below every directory; links are not followed. */
+static int glob_deep(struct glob *g, const char *so_far, int dir, size_t at)
+{
+    auto_strv char **names = NULL;
+    int r = glob_from(g, so_far, at + 1);
+    if (r == 0)
+        r = read_names(dir, &names);
+    if (r < 0)
+        return r;
+    if (g->depth > DEPTH_MAX)
+        return failed(g->tree, so_far, -ELOOP);
+    g->depth++;
+    strv_foreach (name, names) {
+        auto_free char *path = rootpath_join(so_far, name);
+        auto_close int below = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        r = below >= 0 ? glob_deep(g, path, below, at) : 0;
+        if (r < 0)
+            return r;
+    }
+    g->depth--;
+    return 0;
+}
 
 static int glob_found(struct glob *g, const char *path)
 {
@@ -239,7 +339,7 @@ static int glob_found(struct glob *g, const char *path)
         return 0;
     }
     g->found++;
-    return add_source(g->tree, path, real, &st, g->list);
+    return add_source(g->tree, path, pivot_of(path, g->pivot), real, &st, g->list);
 }
 
 static int glob_names(struct glob *g, const char *so_far, int dir, size_t at)
@@ -273,13 +373,18 @@ static int glob_from(struct glob *g, const char *so_far, size_t at)
     if (rootpath_resolve(g->tree->fd, so_far, true, &real, &st) < 0 || !S_ISDIR(st.st_mode))
         return 0;
     auto_close int dir = rootpath_open(g->tree->fd, real, O_RDONLY | O_DIRECTORY);
-    return dir < 0 ? failed(g->tree, real, dir) : glob_names(g, so_far, dir, at);
+    if (dir < 0)
+        return failed(g->tree, real, dir);
+    bool deep = g->tree->parents && str_eq(g->parts[at], "**");
+    return deep ? glob_deep(g, so_far, dir, at) : glob_names(g, so_far, dir, at);
 }
 
-static int add_matches(const struct copy_tree *t, const char *pattern, struct copy_list *list)
+static int add_matches(const struct copy_tree *t, const char *pattern, size_t pivot, struct copy_list *list)
 {
     auto_strv char **parts = strv_split(pattern, "/");
-    struct glob g = {.tree = t, .list = list, .parts = parts};
+    auto_free char *before = xstrndup(pattern, pivot);
+    auto_strv char **dropped = strv_split(before, "/");
+    struct glob g = {.tree = t, .list = list, .parts = parts, .pivot = strv_len(dropped)};
     auto_free char *shown = str_printable(pattern);
     int r = glob_from(&g, "", 0);
     auto_free char *ignored = g.ignored;
@@ -306,9 +411,11 @@ static void find_twins(struct copy_list *list)
 {
     auto_free struct copy_item **linked = xcalloc(list->n + 1, sizeof(struct copy_item *));
     size_t n = 0;
-    for (size_t i = 0; i < list->n; i++)
+    for (size_t i = 0; i < list->n; i++) {
+        list->v[i].twin = 0;
         if (S_ISREG(list->v[i].st.st_mode) && list->v[i].st.st_nlink > 1)
             linked[n++] = &list->v[i];
+    }
     if (n)
         qsort(linked, n, sizeof(struct copy_item *), compare_inodes);
     for (size_t i = 1, first = 0; i < n; i++) {
@@ -326,7 +433,7 @@ static void take_kept_owners(const struct copy_tree *t, struct copy_list *list)
     for (size_t i = 0; i < list->n; i++) {
         struct copy_item *item = &list->v[i];
         struct kept_owner owner;
-        if (!S_ISREG(item->st.st_mode) && !S_ISDIR(item->st.st_mode))
+        if (item->tree != t || (!S_ISREG(item->st.st_mode) && !S_ISDIR(item->st.st_mode)))
             continue;
         auto_close int fd = rootpath_open(t->fd, item->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 || !kept_owner_get(fd, &owner))
@@ -336,18 +443,30 @@ static void take_kept_owners(const struct copy_tree *t, struct copy_list *list)
     }
 }
 
-int copy_list_make(const struct copy_tree *t, char *const *sources, struct copy_list *ret)
+/* Where the part of a source begins that --parents keeps: behind the last /./ . */
+static size_t find_pivot(const char *source)
 {
-    *ret = (struct copy_list){0};
+    const char *found = NULL;
+    for (const char *p = source; (p = strstr(p, "/./")); p++)
+        found = p;
+    if (!found)
+        return 0;
+    auto_free char *before = xstrndup(source, (size_t)(found - source)), *clean = rootpath_clean(before);
+    return strlen(clean);
+}
+
+int copy_list_add(const struct copy_tree *t, char *const *sources, struct copy_list *list)
+{
     strv_foreach (source, sources) {
         auto_free char *clean = rootpath_clean(source);
-        int r = is_pattern(clean) ? add_matches(t, clean, ret) : add_plain(t, clean, ret);
+        size_t pivot = t->parents ? find_pivot(source) : 0;
+        int r = is_pattern(clean) ? add_matches(t, clean, pivot, list) : add_plain(t, clean, pivot, list);
         if (r < 0)
             return r;
     }
-    find_twins(ret);
+    find_twins(list);
     if (t->kept_owners)
-        take_kept_owners(t, ret);
+        take_kept_owners(t, list);
     return 0;
 }
 
@@ -356,7 +475,7 @@ void copy_list_add_text(struct copy_list *list, const char *name, const char *te
     const int64_t second = INT64_C(1000000000);
     struct stat st = {.st_mode = S_IFREG | 0644, .st_mtim = {mtime / second, mtime % second}};
     st.st_size = (off_t)strlen(text);
-    size_t at = add_item(list, name, name, &st, 0);
+    size_t at = add_item(list, NULL, name, name, &st, 0);
     struct copy_item *item = &list->v[at - 1];
     item->named = true;
     item->text = text;
@@ -404,8 +523,9 @@ int copy_xattrs(int from, int to)
     return each_xattr(from, set_xattr, &to);
 }
 
-static int key_content(const struct copy_tree *t, const struct copy_item *item, struct cache_key *k)
+static int key_content(const struct copy_item *item, struct cache_key *k)
 {
+    const struct copy_tree *t = item->tree;
     char hex[DIGEST_BUF];
     if (item->text) {
         digest_bytes(item->text, strlen(item->text), hex);
@@ -426,20 +546,21 @@ static int key_content(const struct copy_tree *t, const struct copy_item *item, 
     return t->layers ? each_xattr(fd, key_xattr, k) : 0;
 }
 
-int copy_list_key(const struct copy_tree *t, const struct copy_list *list, struct cache_key *k)
+int copy_list_key(const struct copy_list *list, struct cache_key *k)
 {
     cache_key_add_number(k, "sources", list->n_sources);
     cache_key_add_number(k, "directories", list->directories);
     cache_key_add_number(k, "items", list->n);
     for (size_t i = 0; i < list->n; i++) {
         const struct copy_item *item = &list->v[i];
+        bool owned = item->tree && item->tree->layers;
         cache_key_add(k, item->named ? "named" : "name", item->name);
         cache_key_add_number(k, "mode", item->st.st_mode);
         cache_key_add_number(k, "twin", item->twin);
         cache_key_add(k, "link", item->link);
-        cache_key_add_number(k, "uid", t->layers ? item->st.st_uid : 0);
-        cache_key_add_number(k, "gid", t->layers ? item->st.st_gid : 0);
-        int r = S_ISREG(item->st.st_mode) && !item->twin ? key_content(t, item, k) : 0;
+        cache_key_add_number(k, "uid", owned ? item->st.st_uid : 0);
+        cache_key_add_number(k, "gid", owned ? item->st.st_gid : 0);
+        int r = S_ISREG(item->st.st_mode) && !item->twin ? key_content(item, k) : 0;
         if (r < 0)
             return r;
     }

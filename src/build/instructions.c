@@ -262,8 +262,10 @@ static int prepare_expose(struct step *s)
 const struct step_row step_rows[INSTR_KINDS] = {
     [INSTR_ADD] =
         {
-            .prepare = add_prepare,
+            .prepare = copy_prepare,
             .execute = copy_execute,
+            .key_source = add_key_source,
+            .key_content = add_key_content,
             .done = copy_done,
         },
     [INSTR_ARG] = {.prepare = prepare_arg, .raw = true},

@@ -62,6 +62,11 @@ static void say_result(const struct step *s, bool cached, const char *what)
 
 /* ---- executing ---- */
 
+char *const *step_layers(const struct step *s)
+{
+    return s->link ? NULL : s->state->layers;
+}
+
 static int load_facts(const struct store *s, const char *layer, struct cache_step *record)
 {
     auto_with(layer_done) struct layer l = {0};
@@ -104,7 +109,7 @@ static int execute(struct step *s, struct cache_step *ret, bool *ret_unstable)
     if (r == 0)
         r = builder_flush(b, false);
     if (r == 0)
-        r = builder_merged(b, s->state->layers, &lower);
+        r = builder_merged(b, step_layers(s), &lower);
     s->lower = lower;
     if (r == 0)
         r = execute_in(s, name, &facts, &record.layer);
@@ -137,17 +142,17 @@ static int make_key(struct step *s, const char *base, int (*add)(struct step *s,
     struct cache_key k;
     cache_key_begin(&k, base, kind);
     int r = add(s, &k);
-    if (r < 0)
-        cache_key_drop(&k);
-    else
+    if (r == 0)
         cache_key_end(&k, ret);
-    return r;
+    else
+        cache_key_drop(&k);
+    return r < 0 ? r : 0;
 }
 
 /* 1: found, 0: not. */
 static int find(struct step *s, const char *key, struct cache_step *ret)
 {
-    if (s->state->missed || s->b->options->no_cache)
+    if (!*key || (s->state->missed && !s->link) || s->b->options->no_cache)
         return 0;
     int r = builder_find(s->b, key, ret);
     return r == -ENOENT ? 0 : r < 0 ? r : 1;
@@ -160,6 +165,7 @@ static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
     memcpy(k->first, k->base, sizeof(k->first));
     if (!s->indirect)
         return find(s, k->first, ret);
+    *k->first = '\0';
     int r = make_key(s, k->base, row->key_source, "source", k->first);
     if (r == 0)
         r = find(s, k->first, ret);
@@ -170,7 +176,7 @@ static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
         r = make_key(s, k->base, row->key_content, "content", k->second);
     if (r == 0)
         r = find(s, k->second, ret);
-    if (r == 1)
+    if (r == 1 && *k->first)
         builder_record(s->b, k->first, ret, 0);
     return r;
 }
@@ -183,10 +189,11 @@ static void chain(struct step *s, const struct keys *k, const struct cache_step 
         id_new(s->state->key);
         return;
     }
-    memcpy(s->state->key, k->base, sizeof(s->state->key));
-    if (!s->indirect)
+    if (!s->indirect && !s->link) {
+        memcpy(s->state->key, k->base, sizeof(s->state->key));
         return;
-    cache_key_begin(&made, k->base, "made");
+    }
+    cache_key_begin(&made, s->link ? s->state->key : k->base, s->link ? "linked" : "made");
     cache_key_add(&made, "diffid", record->diffid);
     cache_key_end(&made, s->state->key);
 }
@@ -197,12 +204,14 @@ static int make(struct step *s, const struct keys *k, struct cache_step *ret, bo
     int r = execute(s, ret, ret_unstable);
     if (r < 0)
         return r;
-    s->state->missed = true;
+    if (!s->link) /* what follows it is told by its key */
+        s->state->missed = true;
     if (*ret_unstable)
         return 0;
-    builder_record(s->b, k->first, ret, time_now() - begun);
+    if (*k->first)
+        builder_record(s->b, k->first, ret, time_now() - begun);
     if (*k->second)
-        builder_record(s->b, k->second, ret, 0);
+        builder_record(s->b, k->second, ret, *k->first ? 0 : time_now() - begun);
     return 0;
 }
 
@@ -265,7 +274,8 @@ static int prepare(struct step *s, char ret[CACHE_KEY])
     int r = expand_args(s);
     if (r < 0)
         return r;
-    cache_key_begin(&s->key, s->state->key, instruction_name(s->i->kind));
+    s->link = instruction_switch(s->i, "link");
+    cache_key_begin(&s->key, s->link ? "linked" : s->state->key, instruction_name(s->i->kind));
     if (!row->raw)
         cache_key_add_strv(&s->key, "args", s->args);
     r = row->prepare(s);

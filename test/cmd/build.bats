@@ -455,6 +455,103 @@ DOCKERFILE
     assert_equal "$(in_image sh -c '[ /d/one -ef /d/two ] && echo same')" same
 }
 
+@test "COPY --link stays cached when what lies below changes, and finds its layer for another base" {
+    echo x >"$C/x"
+    printf 'FROM base\nARG V=1\nRUN echo $V >/v\nCOPY --link x /dir/\nRUN cat /v /dir/x >/both\n' | dockerfile
+    whelk build -q -t img "$C"
+    layer=$(inspect_field img '.RootFS.Layers[-2]')
+    run_whelk build -t img --build-arg V=2 "$C"
+    assert_success
+    assert_equal "$(grep -A1 'COPY --link' <<<"$stderr" | tail -n 1 | cut -d ' ' -f 1-3)" "--> Using cache"
+    assert_equal "$(inspect_field img '.RootFS.Layers[-2]')" "$layer"
+    assert_equal "$(in_image cat /both | xargs)" "2 x"
+    printf 'FROM scratch\nCOPY --link x /dir/\n' | dockerfile
+    run_whelk build -t img "$C"
+    assert_equal "$(cached)" 1
+    assert_equal "$(inspect_field img '.RootFS.Layers[-1]')" "$layer"
+}
+
+# --- ADD
+
+# A git repository with two commits, a tag on the first and a branch, served on the loopback; its URL in $repository.
+serve_repository() {
+    command -v git >/dev/null || skip "git is not installed"
+    local work=$BATS_TEST_TMPDIR/work port
+    git init -q -b main "$work"
+    (
+        cd "$work"
+        git config user.name n
+        git config user.email e@example.com
+        mkdir -p sub/dir
+        echo one >file
+        echo deep >sub/dir/deep
+        printf '#!/bin/sh\n' >sub/script
+        chmod +x sub/script
+        git add .
+        GIT_COMMITTER_DATE="@1000000000 +0000" git commit -qm one
+        git tag -a -m first v1
+        echo two >file
+        git commit -qam two
+        git branch other
+    )
+    mkdir "$BATS_TEST_TMPDIR/served"
+    git clone -q --bare "$work" "$BATS_TEST_TMPDIR/served/app.git"
+    for port in 19418 19419 19420 19421; do
+        git daemon --export-all --listen=127.0.0.1 --port="$port" --base-path="$BATS_TEST_TMPDIR/served" --reuseaddr \
+            "$BATS_TEST_TMPDIR/served" >/dev/null 2>&1 3>&- &
+        daemon=$!
+        repository=git://127.0.0.1:$port/app.git
+        for _ in $(seq 100); do
+            kill -0 "$daemon" 2>/dev/null || break
+            [ -z "$(git ls-remote "$repository" v1 2>/dev/null)" ] || return 0
+            sleep 0.05
+        done
+        kill "$daemon" 2>/dev/null || :
+    done
+    skip "git daemon does not start"
+}
+
+@test "ADD of a git repository: branches, tags, directories, checksums, and the cache" {
+    serve_repository
+    first=$(git -C "$BATS_TEST_TMPDIR/work" rev-parse v1^{commit})
+    second=$(git -C "$BATS_TEST_TMPDIR/work" rev-parse main)
+    dockerfile <<DOCKERFILE
+FROM base
+ARG URL=$repository
+ADD \$URL /main
+ADD \$URL#v1 /tag/
+ADD $repository#other:sub /sub
+ADD --keep-git-dir --checksum=$second $repository#$second /kept
+DOCKERFILE
+    run_whelk build -t img "$C"
+    assert_success
+    in_image sh -ec '
+        [ "$(cat /main/file /tag/file | xargs)" = "two one" ]
+        [ "$(cat /sub/dir/deep)" = deep ] && [ -x /sub/script ] && [ ! -e /main/.git ] && [ -d /kept/.git ]
+        [ "$(stat -c "%a %u" /tag/file)" = "644 0" ] && [ "$(stat -c %Y /tag/file)" = 1000000000 ]'
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(cached)" 5
+    # A branch that moved is another commit.
+    (cd "$BATS_TEST_TMPDIR/work" && echo three >file && git commit -qam three && git push -q "$BATS_TEST_TMPDIR/served/app.git" main)
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(in_image cat /main/file)" three
+    printf 'FROM base\nADD --checksum=%s %s#main /x\n' "$first" "$repository" | dockerfile
+    run_whelk build "$C"
+    assert_status 125
+    assert_stderr --partial "--checksum=$first: the commit is"
+    printf 'FROM base\nADD %s#nosuch /x\n' "$repository" | dockerfile
+    run_whelk build "$C"
+    assert_status 125
+    assert_stderr --partial 'there is no branch and no tag "nosuch"'
+    printf 'FROM base\nADD %s#main:nosuch /x\n' "$repository" | dockerfile
+    run_whelk build "$C"
+    assert_status 125
+    assert_stderr --partial "nosuch is not in"
+    kill "$daemon"
+}
+
 # --- .dockerignore
 
 @test ".dockerignore: exceptions, the error that names the line, and the file's names" {

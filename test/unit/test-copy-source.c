@@ -139,11 +139,11 @@ static void finding(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
         struct ignore *ignore = NULL;
-        struct copy_list list;
+        struct copy_list list = {0};
         const char *error = str_after(copies[i].expect, "!");
         assert_int_equal(ignore_parse("ignore", copies[i].ignore, strlen(copies[i].ignore), &ignore), 0);
         struct copy_tree tree = {.fd = root, .what = "the tree", .ignore = ignore, .ignore_name = "ignore"};
-        int r = copy_list_make(&tree, (char *const *)copies[i].sources, &list);
+        int r = copy_list_add(&tree, (char *const *)copies[i].sources, &list);
         auto_free char *text = r < 0 ? xstrdup(err_text(r)) : list_text(&list);
         if (error ? r >= 0 || !strstr(text, error) : r < 0 || !str_eq(text, copies[i].expect))
             fail_msg("%s is: %s; expected: %s", copies[i].sources[0], text, copies[i].expect);

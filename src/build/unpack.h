@@ -1,0 +1,14 @@
+/* Archives into directories, by confined workers. Private to src/build. */
+#ifndef BUILD_UNPACK_H
+#define BUILD_UNPACK_H
+
+#include "whelk/userns.h"
+
+/* Is the regular file open at fd a tar archive, plain or compressed in a way that is known? By its contents, not its
+ * name. 1, 0, or -errno with text. Its offset is at the beginning afterwards. */
+int unpack_is_archive(int fd);
+/* Unpacks it into the directory dir. owners: with those of the archive, as far as map has them (NULL: all belongs to
+ * the caller, and no file is setuid: for the host's side). */
+int unpack_archive(int fd, int dir, const struct idmap *owners);
+
+#endif
