@@ -18,6 +18,10 @@ struct build_options {
     char *network;     /* of RUN steps: "private", "none", "host" */
     bool no_cache, quiet;
     int log_fd; /* step lines and the output of RUN */
+    /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the
+     * store. May be NULL. */
+    int (*need_image)(void *arg, const char *name);
+    void *need_arg;
 };
 
 /* Builds and names the image; its id in ret_id (65 bytes). A failing RUN: -ECHILD with the command's own status as

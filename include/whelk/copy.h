@@ -11,11 +11,12 @@ struct copy_options {
     const struct platform *platform; /* of an index; NULL: this machine's */
     bool all;                        /* an index with all that it lists */
     enum copy_format format;
-    bool recompress;  /* all layers by codec; else only where the destination or the format wants it */
-    enum codec codec; /* for layers that are to be compressed */
-    int level;        /* 0: the usual one */
-    unsigned jobs;    /* blobs at a time; 0: the usual number */
-    const char *name; /* at the destination; NULL: as it was opened; "": none */
+    bool recompress;                /* all layers by codec; else only where the destination or the format wants it */
+    enum codec codec;               /* for layers that are to be compressed */
+    int level;                      /* 0: the usual one */
+    unsigned jobs;                  /* blobs at a time; 0: the usual number */
+    const char *name;               /* at the destination; NULL: as it was opened; "": none */
+    struct manifest_blob *manifest; /* where to leave what was put under the name; NULL: nowhere */
     void (*blob)(void *arg, const struct descriptor *d, bool there); /* is sent now, or is there already; may be NULL */
     void *arg;
 };

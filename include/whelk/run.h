@@ -18,7 +18,7 @@
 struct run_options {
     bool detach, interactive, tty, rm, read_only, privileged, init, quiet;
     bool no_sig_proxy;
-    char *name, *workdir, *user, *entrypoint, *hostname, *cidfile, *pull, *stop_signal;
+    char *name, *workdir, *user, *entrypoint, *hostname, *cidfile, *stop_signal;
     int64_t stop_timeout;
     char *restart, *health_cmd, *health_on_failure, *detach_keys;
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */

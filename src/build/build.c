@@ -87,6 +87,33 @@ static int build_stages(struct builder *b)
     return r;
 }
 
+/* ---- images from elsewhere ---- */
+
+static int need_source(struct builder *b, const struct plan_source *from)
+{
+    return from->kind == FROM_IMAGE ? b->options->need_image(b->options->need_arg, from->image) : 0;
+}
+
+/* Of all stages, before the first step: the BUILDER cannot pull any more. */
+static int need_images(struct builder *b)
+{
+    int r = 0;
+    for (size_t i = 0; i <= b->plan.target && b->options->need_image && r == 0; i++) {
+        const struct plan_stage *stage = &b->plan.stages[i];
+        if (!stage->needed)
+            continue;
+        r = need_source(b, &stage->base);
+        if (r < 0)
+            return instruction_wrap(b->file.file, &b->file.stages[i].from, r);
+        for (size_t k = 0; k < stage->n_copies && r == 0; k++) {
+            r = need_source(b, &stage->copies[k]);
+            if (r < 0)
+                return instruction_wrap(b->file.file, &b->file.stages[i].steps[k], r);
+        }
+    }
+    return r;
+}
+
 /* ---- the image ---- */
 
 static void add_labels(const struct builder *b, struct build_state *state)
@@ -161,7 +188,9 @@ int build_image(struct store *s, const struct build_options *o, char ret_id[65])
     store_tidy(s);
     int r = builder_open(s, o, &b);
     if (r == 0) {
-        r = finish(&b, build_stages(&b));
+        r = need_images(&b);
+        if (r == 0)
+            r = finish(&b, build_stages(&b));
         if (r == 0)
             r = make_image(&b, ret_id);
         if (r == 0)

@@ -3,18 +3,22 @@
 
 struct create_opts {
     struct run_options run;
+    struct pull_flags pull;
 };
 
 static const struct opt create_table[] = {
 #define RUN(field) OPT(struct create_opts, run.field)
 #include "run-options.def"
 #undef RUN
+    PULL_ROWS(struct create_opts, pull),
     OPT_END,
 };
 
 static void defaults(void *opts)
 {
-    run_option_defaults(&((struct create_opts *)opts)->run);
+    struct create_opts *o = opts;
+    run_option_defaults(&o->run);
+    registry_flags_defaults(&o->pull.registry);
 }
 
 static int run(void *opts, char **args)
@@ -26,7 +30,7 @@ static int run(void *opts, char **args)
     if (r < 0)
         return r;
     store_tidy(s);
-    r = make_container(s, &o->run, args, &c);
+    r = make_container(s, &o->run, &o->pull, args, &c);
     if (r < 0)
         return r;
     printf("%s\n", c.id);

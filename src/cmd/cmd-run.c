@@ -4,6 +4,7 @@
 struct run_opts {
     struct run_options run;
     struct preserve_options preserve;
+    struct pull_flags pull;
     bool detach, sig_proxy;
 };
 
@@ -11,6 +12,7 @@ static const struct opt run_table[] = {
 #define RUN(field) OPT(struct run_opts, run.field)
 #include "run-options.def"
 #undef RUN
+    PULL_ROWS(struct run_opts, pull),
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
@@ -28,6 +30,7 @@ static void defaults(void *opts)
     struct run_opts *o = opts;
     o->sig_proxy = true;
     run_option_defaults(&o->run);
+    registry_flags_defaults(&o->pull.registry);
 }
 
 static int run(void *opts, char **args)
@@ -41,7 +44,7 @@ static int run(void *opts, char **args)
     store_tidy(s);
     if (o->run.tty && o->run.interactive && !o->detach && !isatty(STDIN_FILENO))
         log_warn("standard input is not a terminal; the command gets one all the same");
-    r = make_container(s, &o->run, args, &c);
+    r = make_container(s, &o->run, &o->pull, args, &c);
     if (r < 0)
         return r;
     struct launch_options launch = {.attach = !o->detach,

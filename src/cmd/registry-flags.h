@@ -4,6 +4,7 @@
 
 #include "whelk/opt.h"
 #include "whelk/registry.h"
+#include "whelk/store.h"
 
 struct registry_flags {
     char *authfile, *creds, *cert_dir, *tls_verify;
@@ -52,6 +53,53 @@ struct registry_flags {
         "stall-timeout", 0, OPT_DURATION, OPT(type, member.stall),                                                     \
             .arg = "DURATION", .help = "give a transfer up that stays below 1 kB/s for so long", .def = "30s"          \
     }
+
+/* Which of a multi-platform image: --platform, or its parts. */
+struct platform_flags {
+    char *platform, *arch, *os, *variant;
+};
+#define PLATFORM_ROWS(type, member)                                                                                    \
+    {"arch", 0, OPT_STR, OPT(type, member.arch), .arg = "ARCH", .help = "architecture of the image, as arm64"},        \
+        {"os", 0, OPT_STR, OPT(type, member.os), .arg = "OS", .help = "operating system of the image"},                \
+        {"platform",                                                                                                   \
+         0,                                                                                                            \
+         OPT_STR,                                                                                                      \
+         OPT(type, member.platform),                                                                                   \
+         .arg = "OS/ARCH[/VARIANT]",                                                                                   \
+         .help = "which of an image for several platforms",                                                            \
+         .def = "this machine's"},                                                                                     \
+    {                                                                                                                  \
+        "variant", 0, OPT_STR, OPT(type, member.variant), .arg = "VARIANT", .help = "variant of the architecture"      \
+    }
+/* The platform in one word, NULL if nothing was given; caller frees. -EINVAL with text. */
+int platform_flags_text(const struct platform_flags *f, char **ret);
+
+/* What run and create want to know for images that are not there. */
+struct pull_flags {
+    struct registry_flags registry;
+    struct platform_flags platform;
+    char *policy;
+    bool quiet, content_trust;
+};
+#define PULL_ROWS(type, member)                                                                                        \
+    REGISTRY_TRANSFER_ROWS(type, member.registry), PLATFORM_ROWS(type, member.platform),                               \
+        {"disable-content-trust", 0, OPT_BOOL, OPT(type, member.content_trust)},                                       \
+        {"pull",                                                                                                       \
+         0,                                                                                                            \
+         OPT_STR,                                                                                                      \
+         OPT(type, member.policy),                                                                                     \
+         .arg = "POLICY",                                                                                              \
+         .help = "when to pull the image: missing, always, never or newer",                                            \
+         .def = "missing",                                                                                             \
+         .complete = COMPLETE_WORDS,                                                                                   \
+         .words = "missing always never newer"},                                                                       \
+    {                                                                                                                  \
+        "quiet", 'q', OPT_BOOL, OPT(type, member.quiet), .help = "do not show how a pull goes on"                      \
+    }
+/* -EINVAL with text if they make no sense. */
+int pull_flags_check(const struct pull_flags *f);
+/* Sees that the image is in the store, as the flags say. */
+int pull_flags_need(struct store *s, const struct pull_flags *f, const char *image);
 
 /* Fills in what holds when nothing is given. */
 void registry_flags_defaults(struct registry_flags *f);

@@ -33,15 +33,6 @@ static int write_cidfile(const char *path, const char *id)
     return 0;
 }
 
-static int check_pull(const char *policy, const char *image)
-{
-    if (!policy || str_eq(policy, "missing") || str_eq(policy, "never"))
-        return 0;
-    return err_set(-EOPNOTSUPP,
-                   "--pull %s: this version has no registry client; \"missing\" and \"never\" use what is in the store",
-                   policy);
-}
-
 /* A name that was made up may collide; one that was asked for may not. */
 static int publish(struct store *s, const struct run_options *o, struct ctr *c)
 {
@@ -100,11 +91,12 @@ static int remove_namesake(struct store *s, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret)
+int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
+                   struct ctr *ret)
 {
     int r = check_image_word(args[0]);
     if (r == 0)
-        r = check_pull(o->pull, args[0]);
+        r = pull_flags_need(s, pull, args[0]);
     if (r == 0 && o->replace && !o->name)
         r = err_set(-EINVAL, "--replace needs --name: it removes the container that has the name");
     if (r == 0 && o->replace)

@@ -3,6 +3,7 @@
 #define CMD_RUN_OPTIONS_H
 
 #include "cmd.h"
+#include "registry-flags.h"
 
 #include "whelk/run.h"
 
@@ -19,8 +20,9 @@
 
 /* What the options are when they are not given. */
 void run_option_defaults(struct run_options *o);
-/* Finds the image, makes and publishes the container's record, writes the cid file. args: IMAGE [COMMAND...]. On
+/* Finds the image (pulls it, as the flags say), makes and publishes the container's record, writes the cid file. args: IMAGE [COMMAND...]. On
  * success *ret is the caller's (ctr_done). */
-int make_container(struct store *s, struct run_options *o, char **args, struct ctr *ret);
+int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
+                   struct ctr *ret);
 
 #endif

@@ -452,7 +452,12 @@ int image_copy(struct source *src, const char *digest, struct dest *dst, const s
         return err_set(-ENOTSUP, "%s takes one platform of an image: leave out --all, or choose another kind",
                        dst->name);
     int r = copy_any(&x, digest, name, 0, &put);
-    if (r == 0)
-        snprintf(ret_digest, DIGEST_TEXT, "%s", put.digest);
-    return r;
+    if (r < 0)
+        return r;
+    snprintf(ret_digest, DIGEST_TEXT, "%s", put.digest);
+    if (o->manifest) {
+        *o->manifest = put;
+        put = (struct manifest_blob){0};
+    }
+    return 0;
 }

@@ -363,12 +363,23 @@ static int docker_has_blob(struct dest *base, const struct descriptor *blob, cha
     if (r < 0)
         return r;
     const char *word = there ? "already there" : NULL;
+    enum codec codec;
     if (!there && try_mounts(d, blob->digest, repositories))
         word = "taken over";
-    if (word)
+    if (word && media_layer_codec(blob->media_type, &codec) == 0)
         progress_close(d->o->progress,
                        progress_add(d->o->progress, blob->digest, (uint64_t)MAX(blob->size, INT64_C(0))), word);
+    err_clear();
     return word != NULL;
+}
+
+static int docker_has_manifest(struct dest *base, const struct manifest_blob *m)
+{
+    struct docker_dest *d = (struct docker_dest *)base;
+    char found[DIGEST_TEXT];
+    own_connections(d);
+    int r = registry_manifest_digest(d->registry, m->digest, found);
+    return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
 struct put {
@@ -468,6 +479,7 @@ static void docker_dest_free(struct dest *base)
 
 static const struct dest_ops dest_ops = {
     .has_blob = docker_has_blob,
+    .has_manifest = docker_has_manifest,
     .put_blob = docker_put_blob,
     .put_manifest = docker_put_manifest,
     .free = docker_dest_free,

@@ -24,7 +24,7 @@ static int add_client(const char *dir, const char *name, struct http_tls *tls)
 {
     auto_free char *key = xasprintf("%s/%.*s.key", dir, (int)(strlen(name) - strlen(".cert")), name);
     if (access(key, R_OK) < 0)
-        return err_sys("%s/%s needs its key %s", dir, name, key);
+        return err_set(-EACCES, "%s/%s needs its key, and %s cannot be read", dir, name, key);
     if (tls->cert_file)
         return 0;
     tls->cert_file = xasprintf("%s/%s", dir, name);

@@ -80,7 +80,7 @@ DOCKERFILE
 
 @test "wrong tags, networks, labels and arguments are refused before anything is built" {
     printf 'FROM base\nRUN echo ran\n' | dockerfile
-    for option in "-t UPPER" "--network nosuch" "--label =x" "--build-arg =x" "--pull"; do
+    for option in "-t UPPER" "--network nosuch" "--label =x" "--build-arg =x" "--pull=sometimes"; do
         run_whelk build --no-cache $option "$C"
         assert_status 125
         assert_one_error

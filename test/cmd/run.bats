@@ -504,5 +504,5 @@ DOCKERFILE
     run_whelk run --rm --pull sometimes base echo ok
     assert_status 125
     assert_one_error
-    assert_stderr --partial "Error: --pull sometimes"
+    assert_stderr 'Error: --pull: "sometimes" is not a policy for pulling: missing, always, never, newer'
 }
