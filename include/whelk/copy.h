@@ -24,5 +24,8 @@ struct copy_options {
 /* digest as for image_receive. ret_digest: of what was put under the name. The caller commits the destination. */
 int image_copy(struct source *src, const char *digest, struct dest *dst, const struct copy_options *o,
                char ret_digest[DIGEST_TEXT]);
+/* The same under its digest alone, as an entry of an index that is put later. *ret: the manifest as it was put. */
+int image_copy_entry(struct source *src, const char *digest, struct dest *dst, const struct copy_options *o,
+                     struct manifest_blob *ret);
 
 #endif

@@ -7,7 +7,7 @@
 #include "whelk/units.h"
 
 struct images_opts {
-    bool all, no_trunc, noheading, quiet;
+    bool all, digests, no_trunc, noheading, quiet;
     char *format, *sort;
     char **filters;
 };
@@ -15,10 +15,11 @@ struct images_opts {
 static const struct opt images_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct images_opts, all),
      .help = "all images (whelk has no intermediate ones: the same list)"},
+    {"digests", 0, OPT_BOOL, OPT(struct images_opts, digests), .help = "show the digests of the manifests too"},
     {"filter", 'f', OPT_LIST, OPT(struct images_opts, filters), .arg = "KEY=VALUE",
      .help = "only those that match, as dangling=true or label=KEY", .complete = COMPLETE_WORDS,
-     .words =
-         "after= before= containers= dangling= id= intermediate= label= manifest= readonly= reference= since= until="},
+     .words = "after= before= containers= dangling= digest= id= intermediate= label= manifest= readonly= reference= "
+              "since= until="},
     {"format", 0, OPT_STR, OPT(struct images_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each image, as '{{.Repository}}'"},
     {"no-trunc", 0, OPT_BOOL, OPT(struct images_opts, no_trunc), .help = "show whole ids, with sha256:"},
@@ -29,16 +30,14 @@ static const struct opt images_table[] = {
     OPT_END,
 };
 
+enum { DIGEST_COLUMN = 2 }; /* shown with --digests */
+
 static const struct template_column columns[] = {
-    {"Repository", "REPOSITORY", true},
-    {"Tag", "TAG", true},
-    {"ID", "IMAGE ID", true},
-    {"CreatedSince", "CREATED", true},
-    {"Size", "SIZE", true},
-    {"CreatedAt", "CREATED AT", false},
-    {"SharedSize", "SHARED SIZE", false},
-    {"UniqueSize", "UNIQUE SIZE", false},
-    {"VirtualSize", "VIRTUAL SIZE", false},
+    {"Repository", "REPOSITORY", true},   {"Tag", "TAG", true},
+    {"Digest", "DIGEST", false},          {"ID", "IMAGE ID", true},
+    {"CreatedSince", "CREATED", true},    {"Size", "SIZE", true},
+    {"CreatedAt", "CREATED AT", false},   {"SharedSize", "SHARED SIZE", false},
+    {"UniqueSize", "UNIQUE SIZE", false}, {"VirtualSize", "VIRTUAL SIZE", false},
 };
 
 static const struct sort_key sort_keys[] = {
@@ -80,6 +79,7 @@ static void add_basic(const struct context *x, const struct image_row *row, json
                         image->created ? text_take(xasprintf("%s ago", time_ago(x->now - image->created, ago)))
                                        : text("N/A"));
     json_object_set_new(o, "Size", text(size_format((uint64_t)image->size, size)));
+    json_object_set_new(o, "Digest", text(row->digest ? row->digest : "<none>"));
 }
 
 static json_t *names_json(const struct image_row *row)
@@ -111,7 +111,6 @@ static void add_full(const struct image_row *row, json_t *o)
     size_format((uint64_t)image->size, size);
     json_object_set_new(o, "CreatedAt", text(image->created ? at : "N/A"));
     json_object_set_new(o, "Containers", text(users));
-    json_object_set_new(o, "Digest", text("<none>"));
     json_object_set_new(o, "SharedSize", text("N/A"));
     json_object_set_new(o, "UniqueSize", text("N/A"));
     json_object_set_new(o, "VirtualSize", text(size));
@@ -123,7 +122,8 @@ static void add_full(const struct image_row *row, json_t *o)
     json_object_set_new(o, "Labels", labels_json(row));
     json_object_set_new(o, "Names", names_json(row));
     json_object_set_new(o, "RepoTags", names_json(row));
-    json_object_set_new(o, "RepoDigests", json_array());
+    auto_strv char **digests = names_digests(&row->set->names, image->id);
+    json_object_set_new(o, "RepoDigests", json_from_strv(digests));
     json_object_set_new(o, "ParentId", text(""));
 }
 
@@ -161,7 +161,10 @@ static int print(const struct context *x, const struct sort_key *order)
         print_ids(x->rows);
         return 0;
     }
-    return listing_print(o->format, columns, ARRAY_LEN(columns), x->rows, !o->noheading);
+    struct template_column shown[ARRAY_LEN(columns)];
+    memcpy(shown, columns, sizeof(columns));
+    shown[DIGEST_COLUMN].in_default = o->digests;
+    return listing_print(o->format, shown, ARRAY_LEN(shown), x->rows, !o->noheading);
 }
 
 static bool needs_users(const struct images_opts *o)

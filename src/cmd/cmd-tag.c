@@ -19,11 +19,19 @@ static int full_names(char *const *names, char ***ret)
     return 0;
 }
 
-static int tag_all(const struct store *s, const char *id, char *const *references)
+/* The new names say by which manifest the image came, as the old one does: for digests, and for pushing just that. */
+static int tag_all(const struct store *s, const char *id, const char *old, char *const *references)
 {
-    int r = 0;
-    for (; r == 0 && *references; references++)
-        r = name_set(s, *references, id);
+    auto_with(image_name_done) struct image_name n = {0};
+    int r = old ? name_get_all(s, old, &n) : -ENOENT;
+    bool same = r == 0 && n.image && str_eq(n.image, id);
+    r = r == -ENOENT ? 0 : r;
+    for (; r == 0 && *references; references++) {
+        struct image_name new = {.reference = *references, .image = (char *)(uintptr_t)id};
+        new.manifest = same ? n.manifest : NULL;
+        new.index = same ? n.index : NULL;
+        r = name_put(s, &new, NULL, 0);
+    }
     return r;
 }
 
@@ -31,7 +39,7 @@ static int run(void *opts, char **args)
 {
     struct store *s;
     auto_strv char **references = NULL;
-    auto_free char *id = NULL;
+    auto_free char *id = NULL, *old = NULL;
     auto_close int hold = -1;
     int r = full_names(args + 1, &references);
     if (r == 0)
@@ -39,8 +47,8 @@ static int run(void *opts, char **args)
     if (r == 0)
         r = store_hold(s, &hold);
     if (r == 0)
-        r = image_find(s, args[0], &id, NULL);
-    return r < 0 ? r : tag_all(s, id, references);
+        r = image_find(s, args[0], &id, &old);
+    return r < 0 ? r : tag_all(s, id, old, references);
 }
 
 const struct cmd cmd_tag = {

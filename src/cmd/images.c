@@ -106,6 +106,12 @@ static int match_never(const void *object, const char *value, void *ctx)
     return equals_bool(false, value);
 }
 
+static int match_digest(const void *object, const char *value, void *ctx)
+{
+    const char *digest = ((const struct image_row *)object)->digest, *hex = str_after(value, "sha256:");
+    return digest && str_after(digest + strlen("sha256:"), hex ? hex : value) != NULL;
+}
+
 static int match_id(const void *object, const char *value, void *ctx)
 {
     const char *hex = str_after(value, "sha256:");
@@ -187,20 +193,11 @@ static int match_reference(const void *object, const char *value, void *ctx)
 }
 
 const struct filter_key image_filters[] = {
-    {"after", match_since, false},
-    {"before", match_before, false},
-    {"containers", match_containers, false},
-    {"dangling", match_dangling, false},
-    {"id", match_id, false},
-    {"intermediate", match_never, false},
-    {"label", match_label, true},
-    {"label!", match_not_label, true},
-    {"manifest", match_never, false},
-    {"readonly", match_never, false},
-    {"reference", match_reference, false},
-    {"since", match_since, false},
-    {"until", match_until, false},
-    {NULL, NULL, false},
+    {"after", match_since, false},        {"before", match_before, false},  {"containers", match_containers, false},
+    {"dangling", match_dangling, false},  {"digest", match_digest, false},  {"id", match_id, false},
+    {"intermediate", match_never, false}, {"label", match_label, true},     {"label!", match_not_label, true},
+    {"manifest", match_never, false},     {"readonly", match_never, false}, {"reference", match_reference, false},
+    {"since", match_since, false},        {"until", match_until, false},    {NULL, NULL, false},
 };
 
 const struct filter_key image_prune_filters[] = {
@@ -232,6 +229,7 @@ static int each_name(const struct walk *w, struct image_row row)
             continue;
         named = true;
         row.reference = n[i].reference;
+        row.digest = n[i].index ? n[i].index : n[i].manifest;
         int r = each_row(w, &row);
         if (r < 0)
             return r;

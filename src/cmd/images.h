@@ -25,6 +25,7 @@ struct image_row {
     const struct image_set *set;
     const struct image *image;
     const char *reference;
+    const char *digest; /* of the index or manifest that the name came with, or NULL */
 };
 /* The rows that pass the filters; ctx of fn is ctx. Stops at a negative result. */
 int image_rows_each(const struct image_set *set, const struct filter_key *keys, char *const *filters,

@@ -2,6 +2,7 @@
 #include "inspect.h"
 
 #include "cmd.h"
+#include "image-names.h"
 #include "listing.h"
 
 #include "whelk/ctr.h"
@@ -23,7 +24,7 @@ static int find_container(const struct context *x, const char *arg, json_t **ret
 static int find_image(const struct context *x, const char *arg, json_t **ret)
 {
     auto_free char *id = NULL;
-    int r = image_find(x->store, arg, &id, NULL);
+    int r = image_find_platform(x->store, arg, x->q->platform, &id, NULL);
     return r < 0 ? r : inspect_image(x->store, id, ret);
 }
 

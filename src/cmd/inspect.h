@@ -17,9 +17,18 @@ json_t *inspect_map(char *const *v);
 struct inspect_request {
     bool containers, images; /* where names are looked for */
     bool size;
-    const char *format; /* NULL or "json": the array */
+    const char *format;   /* NULL or "json": the array */
+    const char *platform; /* of images, or NULL */
 };
 /* Prints what args name; the error of each that is missing. Returns the exit status. */
 int inspect_print(const struct inspect_request *q, char **args);
+
+/* Images where they are, by the names of transports. */
+struct inspect_remote {
+    bool raw, config; /* the bytes of the manifest, or of the configuration */
+    const char *format, *platform;
+    const void *registry; /* the registry's options */
+};
+int inspect_remote(const struct inspect_remote *q, const char *name);
 
 #endif

@@ -461,3 +461,10 @@ int image_copy(struct source *src, const char *digest, struct dest *dst, const s
     }
     return 0;
 }
+
+int image_copy_entry(struct source *src, const char *digest, struct dest *dst, const struct copy_options *o,
+                     struct manifest_blob *ret)
+{
+    struct copy x = {src, dst, o};
+    return copy_any(&x, digest, NULL, 0, ret);
+}

@@ -240,6 +240,14 @@ static int oci_archive_dest(const char *rest, const struct transport_options *o,
     int r = archive_open(path, o, &out);
     if (r < 0)
         return r;
+    /* containers/image, run by a user, unpacks archives of root's only where the directories have entries. */
+    r = archive_dir(&out, "blobs");
+    if (r == 0)
+        r = archive_dir(&out, LAYOUT_BLOBS);
+    if (r < 0) {
+        output_done(&out);
+        return r;
+    }
     struct oci_dest *x = xcalloc(1, sizeof(*x));
     x->base = (struct dest){.ops = &archive_ops, .reference = xstrdup(reference), .sequential = true};
     x->dir = -1;

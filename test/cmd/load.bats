@@ -90,7 +90,7 @@ load_stdin() {
     assert_line "Loaded image: docker.io/library/a:1"
     assert_line "Loaded image: example.org/b:2"
     assert_line "Loaded image: sha256:$(digest_of other/config)"
-    assert_equal "$(store_entries layers | wc -l)" 3
+    assert_equal "$(store_entries layers | grep -vc /empty)" 3
 }
 
 @test "links to layers, as older tools write them" {
@@ -318,8 +318,7 @@ END
     needs buildah
     oci_layout layout parts >/dev/null
     peer buildah pull -q oci:layout:made >/dev/null
-    peer buildah push -q localhost/layout:made oci-archive:out.tar:localhost/peer:v1 ||
-        peer buildah push -q "$(peer buildah images -q)" oci-archive:out.tar:localhost/peer:v1
+    peer buildah push -q "$(peer buildah images -q)" oci-archive:out.tar:localhost/peer:v1
     run_whelk load -i out.tar
     assert_success
     assert_output "Loaded image: localhost/peer:v1"

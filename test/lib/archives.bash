@@ -10,8 +10,15 @@ peer_dir() {
     [ -n "${PEER-}" ] || PEER=$(mktemp -d /tmp/peer.XXXX)
 }
 drop_peers() {
-    [ -z "${PEER-}" ] || chmod -R u+rwX "$PEER"
-    [ -z "${PEER-}" ] || rm -rf "$PEER"
+    local pause=$XDG_RUNTIME_DIR/libpod/tmp/pause.pid pid
+    [ -n "${PEER-}" ] || return 0
+    [ "$(id -u)" = 0 ] || podman unshare rm -rf "$PEER/root" 2>/dev/null || true # of the subordinate ids
+    # A user's podman leaves a process that holds its namespaces.
+    if [ "$(id -u)" != 0 ] && [ -s "$pause" ]; then
+        pid=$(cat "$pause")
+        [ "$pid" -gt 1 ] && kill -9 "$pid" || true
+    fi
+    rm -rf "$PEER"
     PEER=
 }
 peer() { # podman|buildah ARGUMENT...
