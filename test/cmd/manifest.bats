@@ -16,6 +16,9 @@ setup() {
 }
 
 teardown() {
+    for list in list list:v1 one both; do # of a test that failed
+        whelk manifest rm $list >/dev/null 2>&1 || true
+    done
     remove_all
     no_leftovers
     [ "$(store_entries indexes)" = "" ]
@@ -123,7 +126,8 @@ platforms() {
     needs skopeo
     assert_equal "$(skopeo inspect --raw oci:layout:all | sha256sum | cut -d ' ' -f 1)" "$(sed s/sha256:// digest)"
     skopeo --insecure-policy copy -q --multi-arch all oci:layout:all oci:copy:all
-    assert_equal "$(whelk manifest inspect oci:copy:all | jq -S .)" "$(whelk manifest inspect oci:layout:all | jq -S .)"
+    assert_equal "$(whelk manifest inspect oci:copy:all | jq -c '[.manifests[].platform]')" \
+        "$(whelk manifest inspect oci:layout:all | jq -c '[.manifests[].platform]')"
     whelk manifest rm one both >/dev/null
 }
 
