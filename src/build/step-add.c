@@ -7,10 +7,16 @@
 #include "rootpath.h"
 #include "unpack.h"
 
+#include "whelk/digest.h"
+#include "whelk/download.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+
+enum { HASH_BUFFER = 256 * 1024 };
+static const uint64_t download_max = UINT64_C(64) << 30;
 
 struct add_scratch {
     char *name; /* below staging */
@@ -71,9 +77,6 @@ int add_read_flags(struct step *s, struct copy_work *w)
 {
     const char *checksum = instruction_flag(s->i, "checksum");
     int r = 0;
-    strv_foreach (source, w->remotes)
-        if (fetch_kind(source) == FETCH_URL)
-            return err_set(-EOPNOTSUPP, "ADD %s: files from the network are not fetched by this version", source);
     if (checksum)
         r = expand_word(checksum, s->b->file.escape, build_state_lookup, s->state, &w->checksum);
     if (r < 0)
@@ -143,12 +146,114 @@ static int git_add(struct step *s, struct copy_work *w, const char *source)
     return copy_list_add(tree, dir, &w->list);
 }
 
+/* ---- http ---- */
+
+/* The last component of the path, decoded; "" if there is none that can be a name. The caller frees. */
+static char *url_name(const char *url)
+{
+    auto_free char *path = xstrndup(url, strcspn(url, "?#"));
+    const char *host = strstr(path, "://") + 3, *slash = strrchr(host, '/');
+    auto_buf struct buf name = {0};
+    for (const char *p = slash ? slash + 1 : ""; *p; p++) {
+        char hex[3] = {p[1], p[1] ? p[2] : '\0', '\0'};
+        bool coded = *p == '%' && isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1]);
+        buf_addc(&name, coded ? (char)strtoul(hex, NULL, 16) : *p);
+        p += coded ? 2 : 0;
+    }
+    bool good = name.len && strlen(name.data) == name.len && !strchr(name.data, '/') && !str_eq(name.data, ".") &&
+                !str_eq(name.data, "..");
+    return xstrdup(good ? name.data : "");
+}
+
+/* What the server says about the file without sending it. A checksum says it all. */
+static int url_key(const struct copy_work *w, const char *url, struct cache_key *k)
+{
+    struct download_facts facts;
+    cache_key_add(k, "checksum", w->checksum);
+    if (w->checksum)
+        return 0;
+    int r = download(url, -1, download_max, &facts);
+    bool told = r == 0 && (*facts.etag || *facts.modified);
+    err_clear(); /* there are servers without HEAD */
+    cache_key_add(k, "etag", told ? facts.etag : NULL);
+    cache_key_add(k, "modified", told ? facts.modified : NULL);
+    return !told;
+}
+
+static int hash_file(int fd, char ret[DIGEST_BUF])
+{
+    auto_free char *data = xmalloc(HASH_BUFFER);
+    struct digest *d = digest_new(true);
+    off_t at = 0;
+    ssize_t n;
+    while ((n = pread(fd, data, HASH_BUFFER, at)) > 0) {
+        digest_add(d, data, (size_t)n);
+        at += n;
+    }
+    digest_finish(d, ret);
+    digest_free(d);
+    return n < 0 ? -errno : 0;
+}
+
+static int url_check(const struct copy_work *w, const char *url, int fd)
+{
+    char hex[DIGEST_BUF];
+    const char *wanted = w->checksum ? digest_hex(w->checksum) : NULL;
+    if (!w->checksum)
+        return 0;
+    int r = hash_file(fd, hex);
+    if (r < 0)
+        return err_set(r, "cannot read %s again: %s", url, strerror(-r));
+    if (wanted && str_eq(hex, wanted))
+        return 0;
+    return err_set(-EBADMSG, "--checksum=%s: what came from %s has sha256:%s", w->checksum, url, hex);
+}
+
+/* A name that is no pattern. The caller frees. */
+static char *escaped(const char *name)
+{
+    auto_buf struct buf b = {0};
+    for (; *name; name++) {
+        if (strchr("*?[\\", *name))
+            buf_addc(&b, '\\');
+        buf_addc(&b, *name);
+    }
+    return buf_take(&b);
+}
+
+static int url_add(struct step *s, struct copy_work *w, const char *url)
+{
+    struct download_facts facts;
+    struct copy_tree *tree;
+    auto_free char *name = url_name(url);
+    if (!*name && w->into)
+        return err_set(-EINVAL, "%s has no name at its end; give the file's name in the destination", url);
+    auto_free char *source = escaped(*name ? name : "download");
+    int r = scratch_new(s, w, url, false, &tree);
+    if (r < 0)
+        return r;
+    auto_close int fd = openat(tree->fd, *name ? name : "download", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_sys("cannot keep %s", url);
+    r = download(url, fd, download_max, &facts);
+    if (r == 0)
+        r = url_check(w, url, fd);
+    if (r < 0)
+        return r;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = facts.mtime}};
+    if (facts.mtime && futimens(fd, times) < 0)
+        return err_sys("cannot set the time of %s", url);
+    return copy_list_add(tree, (char *[]){source, NULL}, &w->list);
+}
+
 /* ---- keys ---- */
 
 static int key_remote(struct copy_work *w, const char *source, struct cache_key *k)
 {
     auto_with(git_ref_done) struct git_ref g = {0};
     char commit[GIT_COMMIT];
+    if (fetch_kind(source) == FETCH_URL)
+        return url_key(w, source, k);
     int r = git_commit(w, source, &g, commit);
     if (r == 0)
         cache_key_add(k, "commit", commit);
@@ -172,7 +277,7 @@ int add_key_content(struct step *s, struct cache_key *k)
     struct copy_work *w = s->work;
     int r = 0;
     strv_foreach (source, w->remotes) {
-        r = git_add(s, w, source);
+        r = fetch_kind(source) == FETCH_GIT ? git_add(s, w, source) : url_add(s, w, source);
         if (r < 0)
             return r;
     }
