@@ -9,8 +9,12 @@
 #include "whelk/store.h"
 
 struct build_options {
-    char *context;     /* directory */
-    char *file;        /* Dockerfile, "-" for standard input; NULL: Containerfile, then Dockerfile in the context */
+    char *context;     /* directory, archive, URL, git repository, or "-": one of the last but one, or a Dockerfile, on
+                          standard input */
+    char **files;      /* Dockerfiles, read one after the other, "-" for standard input; NULL: Containerfile, then
+                          Dockerfile in the context */
+    char *ignore_file; /* instead of those that are looked for, or NULL */
+    char **contexts;   /* NAME=WHERE: further ones, for FROM and COPY --from */
     char **tags;       /* as typed; checked before anything is built */
     char **build_args; /* NAME=value or NAME */
     char **labels;     /* KEY=VALUE */

@@ -75,6 +75,25 @@ static int check_tags(struct builder *b)
     return 0;
 }
 
+int builder_named(struct builder *b, size_t named, struct context **ret)
+{
+    const struct plan_name *name = &b->plan.names[named];
+    struct context *c = &b->named[named];
+    int r = c->fd < 0 ? context_open_named(b->store, name->where, c) : 0;
+    if (r < 0)
+        return err_wrap(r, "--build-context %s", name->name);
+    *ret = c;
+    return 0;
+}
+
+static void make_named(struct builder *b)
+{
+    b->n_named = b->plan.n_names;
+    b->named = xcalloc(b->n_named + 1, sizeof(*b->named));
+    for (size_t i = 0; i < b->n_named; i++)
+        b->named[i].fd = -1;
+}
+
 int builder_open(struct store *s, const struct build_options *o, struct builder *b)
 {
     *b = (struct builder){.store = s, .options = o, .context.fd = -1, .hold = -1};
@@ -86,15 +105,16 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
     if (r == 0)
         r = build_args_init(&b->args, o->build_args);
     if (r == 0)
-        r = context_open(o, &b->context, &b->file);
+        r = context_open(s, o, &b->context, &b->file);
     strv_foreach (warning, b->file.warnings)
         builder_warn(b, "%s", warning);
     if (r == 0)
         r = build_args_declare_global(&b->args, &b->file);
     if (r == 0)
-        r = build_plan_make(&b->file, &b->args, o->target, &b->plan);
+        r = build_plan_make(&b->file, &b->args, o->target, o->contexts, &b->plan);
     if (r < 0)
         return r;
+    make_named(b);
     b->stages = xcalloc(b->plan.n_stages, sizeof(*b->stages));
     r = file_digests_open(s, &b->digests);
     return r < 0 ? r : store_hold(s, &b->hold);
@@ -118,6 +138,9 @@ void builder_close(struct builder *b)
     build_args_done(&b->args);
     dockerfile_done(&b->file);
     context_done(&b->context);
+    for (size_t i = 0; i < b->n_named; i++)
+        context_done(&b->named[i]);
+    free(b->named);
 }
 
 /* ---- what is relied on ---- */

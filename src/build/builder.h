@@ -62,6 +62,8 @@ struct builder {
     const struct build_options *options;
     char **tags; /* full names */
     struct context context;
+    struct context *named; /* one for each of plan.names; opened when it is asked for */
+    size_t n_named;
     struct dockerfile file;
     struct build_args args;
     struct build_plan plan;
@@ -129,6 +131,8 @@ int builder_pin(struct builder *b, char *const *layers);
 /* An image by the name in a Dockerfile, with its layers pinned. */
 int builder_image(struct builder *b, const char *name, char **ret_id, struct image_config *ret_config,
                   char ***ret_layers);
+/* A named context that is no image. */
+int builder_named(struct builder *b, size_t named, struct context **ret);
 /* The record of a step that was made before; its layer is pinned. -ENOENT without text. */
 int builder_find(struct builder *b, const char *key, struct cache_step *ret);
 /* Keeps a copy of a record, to be published under key. spent: ns of work in it. */

@@ -38,6 +38,55 @@ static bool find_stage(const struct dockerfile *d, size_t n, const char *name, b
     return true;
 }
 
+/* ---- named contexts ---- */
+
+int plan_names_parse(char *const *words, struct plan_name **ret, size_t *ret_n)
+{
+    static const char *const images[] = {"docker-image://", "container-image://"};
+    struct plan_name *v = xcalloc(strv_len(words) + 1, sizeof(*v));
+    size_t n = 0;
+    strv_foreach (word, words) {
+        const char *eq = strchr(word, '=');
+        if (!eq || eq == word || !eq[1]) {
+            plan_names_free(v, n);
+            return err_set(-EINVAL, "--build-context %s: give NAME=WHERE", word);
+        }
+        struct plan_name *p = &v[n++];
+        p->name = xstrndup(word, (size_t)(eq - word));
+        p->where = xstrdup(eq + 1);
+        for (size_t i = 0; i < ARRAY_LEN(images) && !p->image; i++)
+            p->image = xstrdup(str_after(p->where, images[i]));
+    }
+    *ret = v;
+    *ret_n = n;
+    return 0;
+}
+
+void plan_names_free(struct plan_name *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(v[i].name);
+        free(v[i].where);
+        free(v[i].image);
+    }
+    free(v);
+}
+
+/* Is it a named context? The last of a name counts. */
+static bool find_named(const struct build_plan *p, const char *name, struct plan_source *ret)
+{
+    for (size_t i = p->n_names; i-- > 0;) {
+        if (strcasecmp(p->names[i].name, name) != 0)
+            continue;
+        if (p->names[i].image)
+            *ret = (struct plan_source){.kind = FROM_IMAGE, .image = xstrdup(p->names[i].image)};
+        else
+            *ret = (struct plan_source){.kind = FROM_NAMED, .named = i};
+        return true;
+    }
+    return false;
+}
+
 /* ---- what stages refer to ---- */
 
 static int check_platform(const char *platform)
@@ -51,7 +100,8 @@ static int check_platform(const char *platform)
     return err_set(-EINVAL, "--platform=%s: this version builds for its own platform only, %s", shown, full);
 }
 
-static int plan_base(const struct dockerfile *d, size_t at, struct build_args *args, struct plan_source *ret)
+static int plan_base(const struct build_plan *p, const struct dockerfile *d, size_t at, struct build_args *args,
+                     struct plan_source *ret)
 {
     const struct instruction *from = &d->stages[at].from;
     const char *flag = instruction_flag(from, "platform");
@@ -65,6 +115,12 @@ static int plan_base(const struct dockerfile *d, size_t at, struct build_args *a
         r = err_set(-EINVAL, "the name of the image is empty; is an ARG missing before the first FROM?");
     if (r < 0)
         return r;
+    if (find_named(p, name, ret))
+        return ret->kind == FROM_IMAGE ? 0
+                                       : err_set(-EOPNOTSUPP,
+                                                 "FROM %s: --build-context %s is a tree of files; COPY --from "
+                                                 "takes these, FROM takes images (docker-image://...)",
+                                                 name, p->names[ret->named].where);
     if (str_eq(name, "scratch"))
         ret->kind = FROM_SCRATCH;
     else if (find_stage(d, at, name, false, &ret->stage))
@@ -74,11 +130,14 @@ static int plan_base(const struct dockerfile *d, size_t at, struct build_args *a
     return 0;
 }
 
-static int plan_copy(const struct dockerfile *d, size_t at, const char *name, struct plan_source *ret)
+static int plan_copy(const struct build_plan *p, const struct dockerfile *d, size_t at, const char *name,
+                     struct plan_source *ret)
 {
     uint64_t number;
     if (!*name)
         return err_set(-EINVAL, "--from is empty");
+    if (find_named(p, name, ret))
+        return 0;
     if (find_stage(d, at, name, true, &ret->stage)) {
         ret->kind = FROM_STAGE;
         return 0;
@@ -111,8 +170,8 @@ static int declare(const struct dockerfile *d, const struct instruction *arg, st
 }
 
 /* In --from only ARGs count: what ENV an image has is not known yet. */
-static int plan_step(const struct dockerfile *d, size_t at, const struct instruction *step, struct scope *scope,
-                     struct plan_source *ret)
+static int plan_step(const struct build_plan *p, const struct dockerfile *d, size_t at, const struct instruction *step,
+                     struct scope *scope, struct plan_source *ret)
 {
     const char *flag = step->kind == INSTR_COPY ? instruction_flag(step, "from") : NULL;
     auto_free char *name = NULL;
@@ -121,7 +180,7 @@ static int plan_step(const struct dockerfile *d, size_t at, const struct instruc
     if (!flag)
         return 0;
     int r = expand_word(flag, d->escape, lookup_scope, scope, &name);
-    return r < 0 ? r : plan_copy(d, at, name, ret);
+    return r < 0 ? r : plan_copy(p, d, at, name, ret);
 }
 
 /* scopes: one for each stage. */
@@ -130,7 +189,7 @@ static int plan_stage(struct build_plan *p, const struct dockerfile *d, size_t a
 {
     struct plan_stage *stage = &p->stages[at];
     const struct dockerfile_stage *s = &d->stages[at];
-    int r = plan_base(d, at, args, &stage->base);
+    int r = plan_base(p, d, at, args, &stage->base);
     if (r < 0)
         return instruction_wrap(d->file, &s->from, r);
     scopes[at].args = args;
@@ -139,7 +198,7 @@ static int plan_stage(struct build_plan *p, const struct dockerfile *d, size_t a
     stage->n_copies = s->n_steps;
     stage->copies = xcalloc(s->n_steps + 1, sizeof(*stage->copies));
     for (size_t i = 0; i < s->n_steps; i++) {
-        r = plan_step(d, at, &s->steps[i], &scopes[at], &stage->copies[i]);
+        r = plan_step(p, d, at, &s->steps[i], &scopes[at], &stage->copies[i]);
         if (r < 0)
             return instruction_wrap(d->file, &s->steps[i], r);
     }
@@ -180,13 +239,17 @@ static int plan_stages(struct build_plan *p, const struct dockerfile *d, struct 
     return r;
 }
 
-int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, struct build_plan *ret)
+int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, char *const *contexts,
+                    struct build_plan *ret)
 {
     struct build_plan p = {.n_stages = d->n_stages, .target = d->n_stages - 1};
     if (target && !find_stage(d, d->n_stages, target, true, &p.target))
         return fail_target(d, target);
+    int r = plan_names_parse(contexts, &p.names, &p.n_names);
+    if (r < 0)
+        return r;
     p.stages = xcalloc(d->n_stages, sizeof(*p.stages));
-    int r = plan_stages(&p, d, args);
+    r = plan_stages(&p, d, args);
     if (r < 0) {
         build_plan_done(&p);
         return r;
@@ -207,7 +270,7 @@ int build_plan_insert(struct build_plan *p, const struct dockerfile *d, size_t a
     stage->copies = copies;
     stage->n_copies += n;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = plan_step(d, at, &d->stages[at].steps[i], &own, &copies[i]);
+        r = plan_step(p, d, at, &d->stages[at].steps[i], &own, &copies[i]);
     strv_free(own.values);
     return r;
 }
@@ -222,5 +285,6 @@ void build_plan_done(struct build_plan *p)
         free(s->base.image);
     }
     free(p->stages);
+    plan_names_free(p->names, p->n_names);
     *p = (struct build_plan){0};
 }

@@ -142,19 +142,24 @@ static int make_list(const struct step *s, struct copy_work *w)
     return r < 0 ? r : copy_check_list(w);
 }
 
-static int take_context(struct step *s, struct copy_work *w)
+static int take_context(struct step *s, struct copy_work *w, const struct plan_source *from)
 {
-    const struct builder *b = s->b;
-    w->what = xstrdup("the build context");
+    struct builder *b = s->b;
+    struct context *c = &b->context;
+    int r = from->kind == FROM_NAMED ? builder_named(b, from->named, &c) : 0;
+    if (r < 0)
+        return r;
+    w->what = from->kind == FROM_NAMED ? xasprintf("the build context %s", b->plan.names[from->named].name)
+                                       : xstrdup("the build context");
     w->tree = (struct copy_tree){
-        .fd = b->context.fd,
+        .fd = c->fd,
         .what = w->what,
-        .ignore = b->context.ignore,
-        .ignore_name = b->context.ignore_name,
+        .ignore = c->ignore,
+        .ignore_name = c->ignore_name,
         .trust_stat = !b->options->no_cache,
         .digests = b->digests,
     };
-    int r = make_list(s, w);
+    r = make_list(s, w);
     return r < 0 ? r : copy_list_key(&w->list, &s->key);
 }
 
@@ -205,7 +210,8 @@ int copy_prepare(struct step *s)
         r = add_read_flags(s, w);
     if (r < 0)
         return r;
-    return from->kind == FROM_CONTEXT ? take_context(s, w) : take_layers(s, w, from);
+    bool files = from->kind == FROM_CONTEXT || from->kind == FROM_NAMED;
+    return files ? take_context(s, w, from) : take_layers(s, w, from);
 }
 
 int copy_key_source(struct step *s, struct cache_key *k)

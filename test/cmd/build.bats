@@ -100,12 +100,107 @@ DOCKERFILE
     run_whelk build -q "$C"
     assert_status 125
     assert_stderr_line --partial "Dockerfile:1: no such image: nosuchimage"
-    run_whelk build -
+    touch "$C/file"
+    run_whelk build "$C/file"
     assert_status 125
     assert_one_error
-    run_whelk build https://example.com/app.git
+    assert_stderr --partial "is neither a directory nor a tar archive"
+    run_whelk build -f - - </dev/null
     assert_status 125
     assert_one_error
+    assert_stderr --partial "cannot both come from standard input"
+    run_whelk build "https://example.com/app.git#-x"
+    assert_status 125
+    assert_one_error
+    run_whelk build --ignorefile "$C/none" -f /dev/null "$C"
+    assert_status 125
+    assert_one_error
+    assert_stderr --partial "--ignorefile"
+}
+
+# Serves $BATS_TEST_TMPDIR/www at $server.
+serve_files() {
+    mkdir -p "$BATS_TEST_TMPDIR/www"
+    python3 - "$BATS_TEST_TMPDIR/www" "$BATS_TEST_TMPDIR/port" 3>&- <<'PYTHON' &
+import functools, http.server, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    open(sys.argv[2] + ".new", "w").write(str(server.server_port))
+    import os
+    os.rename(sys.argv[2] + ".new", sys.argv[2])
+    sys.stderr = open(os.devnull, "w")
+    server.serve_forever()
+PYTHON
+    server_pid=$!
+    wait_for 10 test -f "$BATS_TEST_TMPDIR/port"
+    server=http://127.0.0.1:$(cat "$BATS_TEST_TMPDIR/port")
+}
+
+teardown() {
+    [ -z "${server_pid-}" ] || kill "$server_pid" 2>/dev/null || :
+}
+
+@test "contexts: a Dockerfile or an archive on standard input, an archive as a file, by http, a git repository" {
+    serve_files
+    printf 'FROM base\nCOPY sub /sub\nLABEL from=context\n' | dockerfile
+    mkdir "$C/sub"
+    echo s >"$C/sub/s"
+    printf 'FROM base\nLABEL from=stdin\n' | whelk build -q -t img -
+    assert_equal "$(inspect_field img .Config.Labels.from)" stdin
+    printf 'FROM base\nCOPY x /x\n' >"$BATS_TEST_TMPDIR/only"
+    run_whelk build - <"$BATS_TEST_TMPDIR/only"
+    assert_status 125
+    assert_stderr --partial "x is not in the build context"
+    id=$(whelk build -q -t img "$C")
+    tar -C "$C" -cf "$BATS_TEST_TMPDIR/c.tar" .
+    xz -k "$BATS_TEST_TMPDIR/c.tar"
+    cp "$BATS_TEST_TMPDIR/c.tar.xz" "$BATS_TEST_TMPDIR/www/"
+    assert_equal "$(whelk build -q - <"$BATS_TEST_TMPDIR/c.tar")" "$id"
+    assert_equal "$(whelk build -q - <"$BATS_TEST_TMPDIR/c.tar.xz")" "$id"
+    assert_equal "$(whelk build -q "$BATS_TEST_TMPDIR/c.tar.xz")" "$id"
+    assert_equal "$(whelk build -q "$server/c.tar.xz")" "$id"
+    printf 'FROM base\nLABEL from=http\n' >"$BATS_TEST_TMPDIR/www/D"
+    whelk build -q -t img "$server/D"
+    assert_equal "$(inspect_field img .Config.Labels.from)" http
+    run_whelk build "$server/none"
+    assert_status 125
+    assert_stderr --partial "answers with status 404"
+    serve_repository
+    printf 'FROM base\nCOPY deep /\nLABEL from=git\n' >"$BATS_TEST_TMPDIR/D"
+    whelk build -q -t img -f "$BATS_TEST_TMPDIR/D" "$repository#v1:sub/dir"
+    assert_equal "$(in_image cat /deep)" deep
+    kill "$daemon"
+    [ -z "$(store_entries tmp)" ]
+}
+
+@test "--build-context: directories, archives and images, over stages and images of the name" {
+    mkdir "$C/other" "$BATS_TEST_TMPDIR/dir"
+    echo d >"$BATS_TEST_TMPDIR/dir/f"
+    echo secret >"$BATS_TEST_TMPDIR/dir/no"
+    echo no >"$BATS_TEST_TMPDIR/dir/.dockerignore"
+    tar -C "$BATS_TEST_TMPDIR/dir" -cf "$BATS_TEST_TMPDIR/dir.tar" f
+    printf 'FROM base AS Stage\nFROM nosuch\nCOPY --from=dir . /dir/\nCOPY --from=tar /f /tar\nCOPY --from=stage f /stage\n' | dockerfile
+    whelk build -q -t img --build-context dir="$BATS_TEST_TMPDIR/dir" --build-context tar="$BATS_TEST_TMPDIR/dir.tar" \
+        --build-context stage="$BATS_TEST_TMPDIR/dir" --build-context nosuch=docker-image://base "$C"
+    assert_equal "$(in_image sh -c 'ls -A /dir | xargs; cat /tar /stage' | xargs)" ".dockerignore f d d"
+    run_whelk build --build-context nosuch="$C" "$C"
+    assert_status 125
+    assert_stderr --partial "is a tree of files"
+    run_whelk build --build-context x "$C"
+    assert_status 125
+    assert_stderr --partial "give NAME=WHERE"
+    run_whelk build --build-context nosuch=docker-image://base --build-context dir=/no/such "$C"
+    assert_status 125
+    assert_stderr --partial "--build-context dir"
+}
+
+@test "several -f are one Dockerfile; --ignorefile" {
+    printf 'FROM base AS a\nCOPY . /c/\n' >"$C/one"
+    printf 'FROM a\nLABEL two=2\n' >"$C/two"
+    printf 'one\n' >"$BATS_TEST_TMPDIR/rules"
+    whelk build -q -t img -f "$C/one" -f "$C/two" --ignorefile "$BATS_TEST_TMPDIR/rules" "$C"
+    assert_equal "$(in_image ls /c)" two
+    assert_equal "$(inspect_field img .Config.Labels.two)" 2
 }
 
 @test "-f: here first, then in the context, then standard input; Containerfile before Dockerfile" {
@@ -509,6 +604,44 @@ serve_repository() {
         kill "$daemon" 2>/dev/null || :
     done
     skip "git daemon does not start"
+}
+
+@test "ADD of files by http: names, modes, times, checksums, and the cache" {
+    serve_files
+    echo one >"$BATS_TEST_TMPDIR/www/a b.txt"
+    touch -d @1000000000 "$BATS_TEST_TMPDIR/www/a b.txt"
+    tar -C "$BATS_TEST_TMPDIR/www" -czf "$BATS_TEST_TMPDIR/www/t.tgz" "a b.txt"
+    sum=$(sha256sum <"$BATS_TEST_TMPDIR/www/t.tgz" | cut -d ' ' -f 1)
+    dockerfile <<DOCKERFILE
+FROM base
+ADD $server/a%20b.txt?x=y /dir/
+ADD --chmod=0644 --link $server/a%20b.txt /named
+ADD --checksum=sha256:$sum $server/t.tgz /kept.tgz
+ADD --unpack=true $server/t.tgz /unpacked
+DOCKERFILE
+    whelk build -q -t img "$C"
+    assert_equal "$(in_image stat -c '%n %a %u %Y' '/dir/a b.txt' /named)" $'/dir/a b.txt 600 0 1000000000\n/named 644 0 1000000000'
+    assert_equal "$(in_image cat '/unpacked/a b.txt')" one
+    assert_equal "$(in_image sha256sum /kept.tgz | cut -d ' ' -f 1)" "$sum"
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(cached)" 4
+    echo two >"$BATS_TEST_TMPDIR/www/a b.txt"
+    run_whelk build -t img "$C"
+    assert_success
+    assert_equal "$(in_image cat /named)" two
+    while IFS='|' read -r line text; do
+        printf 'FROM base\n%s\n' "$line" | dockerfile
+        run_whelk build "$C"
+        assert_status 125
+        assert_stderr --partial "$text"
+    done <<CASES
+ADD --checksum=sha256:${sum%?????}00000 $server/t.tgz /x|what came from $server/t.tgz has sha256:$sum
+ADD --checksum=md5:00 $server/t.tgz /x|--checksum=md5:00
+ADD $server/none /x|answers with status 404
+ADD $server/ /x/|has no name at its end
+ADD http://127.0.0.1:1/x /x|127.0.0.1:1
+CASES
 }
 
 @test "ADD of a git repository: branches, tags, directories, checksums, and the cache" {

@@ -104,7 +104,7 @@ static void check(const struct row *row)
     assert_int_equal(dockerfile_parse("Dockerfile", row->text, strlen(row->text), &d), 0);
     assert_int_equal(build_args_init(&args, (char *const *)row->args), 0);
     assert_int_equal(build_args_declare_global(&args, &d), 0);
-    int r = build_plan_make(&d, &args, row->target, &p);
+    int r = build_plan_make(&d, &args, row->target, NULL, &p);
     auto_free char *text = r < 0 ? xasprintf("error: %s", err_text(r)) : plan_text(&p);
     if (error ? r >= 0 || !strstr(text, error) : !str_eq(text, row->expect))
         fail_msg("%s is: %s; expected: %s", row->text, text, row->expect);
