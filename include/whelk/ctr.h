@@ -101,6 +101,7 @@ struct ctr {
     json_t *idmap;                       /* of its user namespace, in ids of the store (kernel/idmap.c); NULL: the
                                           * store's map */
     struct limits limits;                /* asked for */
+    char *cgroups;                       /* NULL: enabled; "disabled", "split" */
     char *log_driver;                    /* NULL: file; "none", "journald", "passthrough" */
     char *log_tag;                       /* CONTAINER_TAG of the journal; NULL: the short id */
     int64_t log_max_size, log_max_files; /* 0: the usual */

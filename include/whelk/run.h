@@ -27,7 +27,7 @@ struct run_options {
     bool no_hosts;
     char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
     char *log_driver, **log_opts;
-    char *sdnotify;
+    char *sdnotify, *cgroups;
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
         **devices;
     char **uidmap, **gidmap, *subuidname, *subgidname;

@@ -232,15 +232,28 @@ static int refuse(const struct cgroup_request *q, int r)
     return err_set(-EOPNOTSUPP, "--%s needs the %s controller, and %s", s.list[0].option, s.list[0].controller, why);
 }
 
+/* The container beside the leaf of all others, the caller included, whether controllers ask for it or not. */
+static int make_split(int group, const char *own, const char *name, const struct cgroup_request *q, struct cgroup **ret)
+{
+    int r = vacate(group);
+    return r < 0 ? err_set(r, "--cgroups split: cannot move the processes of %s to its leaf " LEAF ": %s", own,
+                           strerror(-r))
+                 : make_in(group, own, name, q, ret);
+}
+
 int cgroup_v2_make(const struct cgroup_request *q, struct cgroup **ret)
 {
     auto_free char *own = NULL;
     auto_close int group = -1;
     bool limited = limits_any(q->limits);
-    if (find_own(limited || q->full, &own, &group) == 0) {
+    if (find_own(limited || q->full || q->split, &own, &group) == 0) {
         auto_free char *name = xasprintf("whelk-%.12s", q->id);
-        return make_in(group, own, name, q, ret);
+        return q->split ? make_split(group, own, name, q, ret) : make_in(group, own, name, q, ret);
     }
+    if (q->split)
+        return err_set(-EACCES,
+                       "--cgroups split: the caller's control group is not delegated; put Delegate=yes into the "
+                       "unit, or do without the option");
     if ((!limited && !q->full) || q->supervisor <= 0)
         return limited ? err_set(-EINVAL, "no process to make a control group for") : 0;
     if (!systemd_runs()) {

@@ -188,6 +188,8 @@ static int refuse_without(const struct cgroup_request *q)
 int cgroup_make(const struct cgroup_request *q, struct cgroup **ret)
 {
     *ret = NULL;
+    if (q->split && cgroup_mode() != CGROUP_V2)
+        return err_set(-EOPNOTSUPP, "--cgroups split needs control groups version 2, which this host has not");
     switch (cgroup_mode()) {
     case CGROUP_V2:
         return cgroup_v2_make(q, ret);

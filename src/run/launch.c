@@ -114,15 +114,16 @@ static int take_streams(struct launch *l)
 static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
 {
     static const struct limits defaults = {.pids = 2048};
-    bool v2 = cgroup_mode() == CGROUP_V2;
-    if (!limits_any(&c->limits) && !v2)
+    bool v2 = cgroup_mode() == CGROUP_V2, split = c->cgroups && str_eq(c->cgroups, "split");
+    if ((c->cgroups && str_eq(c->cgroups, "disabled")) || (!limits_any(&c->limits) && !v2 && !split))
         return 0;
     /* on version 1 with a limit also the groups that pause and stats need */
     struct cgroup_request q = {.id = c->id,
                                .limits = &c->limits,
                                .defaults = v2 && !c->limits.pids ? &defaults : NULL,
                                .supervisor = supervisor,
-                               .full = !v2};
+                               .split = split,
+                               .full = !v2 || split};
     struct cgroup *g = NULL;
     int r = cgroup_make(&q, &g);
     if (r == 0 && g)

@@ -122,3 +122,17 @@ int spec_change_limits(const struct limit_words *words, struct limits *l)
 #undef LIMIT
     return r < 0 ? r : limits_check(l);
 }
+
+/* Podman's words: there is no conmon, so "no-conmon" is how it is anyway. */
+int spec_make_cgroups(const struct run_options *o, struct ctr *c)
+{
+    const char *mode = o->cgroups;
+    if (!mode || str_eq(mode, "enabled") || str_eq(mode, "no-conmon"))
+        return 0;
+    if (!str_eq(mode, "disabled") && !str_eq(mode, "split"))
+        return err_set(-EINVAL, "--cgroups %s is not known; known: enabled, disabled, no-conmon, split", mode);
+    if (str_eq(mode, "disabled") && limits_any(&c->limits))
+        return err_set(-EINVAL, "--cgroups disabled and a limit contradict each other");
+    c->cgroups = xstrdup(mode);
+    return 0;
+}

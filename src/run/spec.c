@@ -140,6 +140,8 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r == 0)
         r = spec_limits(&o->limits, &c->limits);
     if (r == 0)
+        r = spec_make_cgroups(o, c);
+    if (r == 0)
         r = make_labels(o, config, c);
     return r < 0 ? r : make_stop(o, config, c);
 }

@@ -15,6 +15,8 @@ int spec_make_network(const struct store *s, const struct run_options *o, struct
 int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config,
                      struct ctr *c);
 int spec_make_security(const struct run_options *o, struct ctr *c);
+/* --cgroups; after the limits. */
+int spec_make_cgroups(const struct run_options *o, struct ctr *c);
 /* Restart policy and health check; the image's HEALTHCHECK counts where the options say nothing. */
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c);
 

@@ -115,6 +115,7 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, userns, "userns"),
     REC_FIELD(struct ctr, JSON, idmap, "idmap"),
     REC_NESTED(struct ctr, SUB, limits, "limits", &limits_rec),
+    REC_FIELD(struct ctr, STR, cgroups, "cgroups"),
     REC_FIELD(struct ctr, STR, log_driver, "log_driver"),
     REC_FIELD(struct ctr, STR, log_tag, "log_tag"),
     REC_FIELD(struct ctr, INT, log_max_size, "log_max_size"),

@@ -110,3 +110,16 @@ teardown() {
     assert_equal "$(whelk ps -aq --no-trunc | sort)" "$(cat id* | sort)"
     assert_equal "$(whelk inspect $(cat id*) | jq -r '.[].Name' | sort -u | wc -l)" 20
 }
+
+@test "--cgroups" {
+    for mode in enabled disabled no-conmon split; do
+        run_whelk create --cgroups "$mode" base true
+        assert_success
+    done
+    refused 125 "--cgroups some is not known; known: enabled, disabled, no-conmon, split" create --cgroups some base true
+    refused 125 "--cgroups disabled and a limit contradict each other" create --cgroups disabled --pids-limit 5 base true
+    run_whelk run --rm --cgroups disabled base cat /proc/self/cgroup
+    assert_success
+    [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] || refused 125 "--cgroups split needs control groups version 2, which this host has not" run --rm --cgroups split base true
+    whelk rm -af >/dev/null
+}
