@@ -128,9 +128,13 @@ int ctr_shift_layers(const struct store *s, const struct ctr *c);
 struct ctr_draft {
     char tmp_name[80];
     int fd;
+    bool claimed;
 };
 /* hold: the caller has store_hold from before it looked up the image until after ctr_publish. */
 int ctr_draft_begin(const struct store *s, const struct ctr *c, struct ctr_draft *ret);
+/* For who starts the container himself (run): while the descriptor is open he is at it. A --rm container that was
+ * claimed, and is not started when the claim has gone, is dead: its STARTER was killed. */
+int ctr_claim(struct ctr_draft *draft, int *ret_fd);
 /* Makes the name unique (its holder's id is in the error text, R-009), marks --rm containers for store_tidy, renames
  * into place. */
 int ctr_publish(const struct store *s, const struct ctr *c, struct ctr_draft *draft);
@@ -142,6 +146,11 @@ int ctr_find(const struct store *s, const char *typed, char **ret_id);
 int ctr_load(const struct store *s, const char *id, struct ctr *ret); /* -ENOENT without text */
 int ctr_list(const struct store *s, char ***ret_ids);
 int ctr_open_dir(const struct store *s, const char *id, int *ret_fd); /* -ENOENT without text */
+/* Opens and flocks a container's directory: while it is held the container is neither started nor removed (exclusive:
+ * nor looked at by others who lock). A --rm container may end and go all the same, and then the files are the holder's
+ * to delete: ctr_unlock does it. -ENOENT without text. */
+int ctr_lock(const struct store *s, const char *id, bool exclusive, int *ret_fd);
+void ctr_unlock(const struct store *s, const char *id, int fd); /* fd may be -1 */
 /* containers/<id> to trash, name and --rm marker away, cid file away. The caller knows that it does not run. */
 int ctr_remove(const struct store *s, const char *id);
 /* Gives a container another name, in any state. The name's rules and uniqueness as in ctr_publish. */
@@ -190,6 +199,8 @@ struct ctr_state {
     int exit_code;             /* exited: its code; 137 if the supervisor was lost */
     bool oom;                  /* its last end: OOMKilled */
     bool lost;                 /* the supervisor was killed and left no status */
+    bool claimed;              /* created, and somebody is starting it (ctr_claim) */
+    bool abandoned;            /* created and claimed, --rm, but whoever wanted to start it was killed */
     int64_t started, finished; /* ns; 0 unknown */
     char error[160];           /* why it could not start, or "" */
 };
@@ -198,6 +209,11 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret);
 static inline bool ctr_is_up(const struct ctr_state *st)
 {
     return st->status == CTR_RUNNING || st->status == CTR_RESTARTING;
+}
+/* A --rm container that nobody is to see any more: the next command that changes the store takes it away. */
+static inline bool ctr_is_dead_rm(const struct ctr *c, const struct ctr_state *st)
+{
+    return c->auto_remove && (st->status == CTR_EXITED || st->abandoned);
 }
 int ctr_live_load(const struct store *s, const char *id, struct ctr_live *ret); /* -ENOENT without text */
 const char *ctr_status_name(enum ctr_status st);                                /* "created", "running", "exited" */

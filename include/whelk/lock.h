@@ -10,11 +10,16 @@
  * was replaced or removed while waiting, the lock is on the one that is there now. */
 int lock_file(int dirfd, const char *path, bool exclusive, bool wait, int *ret_fd);
 
-/* Takes the write record lock on the whole file: 0, or -EAGAIN without text if somebody holds it. Only one descriptor
+/* Takes the write record lock on the first byte: 0, or -EAGAIN without text if somebody holds it. Only one descriptor
  * of a process may ever be opened on the file: closing any other one drops the lock. */
 int record_lock_take(int fd);
 /* Who holds it: pid > 0 in the caller's pid namespace, 0 nobody, -1 held but invisible from here, else -errno
  * (never -EPERM). The caller's own lock is not seen. */
 pid_t record_lock_holder(int fd);
+
+/* A second lock in the same file, on its second byte: it belongs to the open descriptor, so that it goes with the last
+ * copy of that, whoever has it; testing it takes nothing. 0 or -errno with text. */
+int claim_lock_take(int fd);
+bool claim_lock_held(int fd);
 
 #endif

@@ -65,8 +65,9 @@ int spec_env_files(char *const *files, char ***env);
 /* The words of limit options as values; then limits_check. The caller owns *ret (limits_done). */
 int spec_limits(const struct limit_words *words, struct limits *ret);
 
-/* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). */
-int run_create(struct store *s, const struct ctr *c);
+/* create: publishes the container. Holds the store from before the image is looked up (the caller's hold). claim: NULL,
+ * or for who goes on to run_start: he keeps *claim open until that has returned (ctr_claim). */
+int run_create(struct store *s, const struct ctr *c, int *claim);
 
 /* Descriptors of the caller that a command gets at the numbers that they have. */
 struct preserve_options {

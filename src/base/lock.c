@@ -34,11 +34,12 @@ int lock_file(int dirfd, const char *path, bool exclusive, bool wait, int *ret_f
     }
 }
 
-static const struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+static const struct flock life_byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+static const struct flock claim_byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
 
 int record_lock_take(int fd)
 {
-    struct flock l = whole_file;
+    struct flock l = life_byte;
     if (fcntl(fd, F_SETLK, &l) == 0)
         return 0;
     return errno == EAGAIN || errno == EACCES ? -EAGAIN : err_sys("cannot take a record lock");
@@ -47,10 +48,22 @@ int record_lock_take(int fd)
 /* The kernel gives 0 as the pid of a holder outside the caller's pid namespace. */
 pid_t record_lock_holder(int fd)
 {
-    struct flock l = whole_file;
+    struct flock l = life_byte;
     if (fcntl(fd, F_GETLK, &l) < 0)
         return err_sys("cannot test a record lock");
     if (l.l_type == F_UNLCK)
         return 0;
     return l.l_pid > 0 ? l.l_pid : -1;
+}
+
+int claim_lock_take(int fd)
+{
+    struct flock l = claim_byte;
+    return fcntl(fd, F_OFD_SETLK, &l) < 0 ? err_sys("cannot take a record lock") : 0;
+}
+
+bool claim_lock_held(int fd)
+{
+    struct flock l = claim_byte;
+    return fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }

@@ -39,7 +39,7 @@ static int prune_one(const struct store *s, const char *id, char *const *filters
     struct ctr_state state;
     uint64_t bytes = 0;
     auto_free char *path = xasprintf("containers/%s", id);
-    if (ctr_state(s, id, &state) < 0 || (state.status != CTR_EXITED && state.status != CTR_CREATED))
+    if (ctr_state(s, id, &state) < 0 || state.claimed || (state.status != CTR_EXITED && state.status != CTR_CREATED))
         return 0;
     int r = is_wanted(s, id, filters);
     if (r <= 0)

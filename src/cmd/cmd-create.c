@@ -30,7 +30,7 @@ static int run(void *opts, char **args)
     if (r < 0)
         return r;
     store_tidy(s);
-    r = make_container(s, &o->run, &o->pull, args, &c);
+    r = make_container(s, &o->run, &o->pull, args, &c, NULL);
     if (r < 0)
         return r;
     printf("%s\n", c.id);

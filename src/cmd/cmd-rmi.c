@@ -36,7 +36,7 @@ static int check_users(const struct context *x, const char *id)
             continue;
         bool uses = c.image && str_eq(c.image, id) && ctr_state(x->store, ctr_id, &state) == 0;
         bool runs = uses && (ctr_is_up(&state) || state.status == CTR_ELSEWHERE);
-        bool dead_rm = uses && c.auto_remove && state.status == CTR_EXITED;
+        bool dead_rm = uses && ctr_is_dead_rm(&c, &state);
         if (runs)
             r = err_set(-EBUSY, "image %.12s is used by the running container %s (%.12s); stop it first", id, c.name,
                         c.id);

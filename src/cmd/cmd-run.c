@@ -38,13 +38,14 @@ static int run(void *opts, char **args)
     struct run_opts *o = opts;
     struct store *s;
     struct ctr c;
+    auto_close int claim = -1;
     int r = cmd_store(&s);
     if (r < 0)
         return r;
     store_tidy(s);
     if (o->run.tty && o->run.interactive && !o->detach && !isatty(STDIN_FILENO))
         log_warn("standard input is not a terminal; the command gets one all the same");
-    r = make_container(s, &o->run, &o->pull, args, &c);
+    r = make_container(s, &o->run, &o->pull, args, &c, &claim);
     if (r < 0)
         return r;
     struct launch_options launch = {.attach = !o->detach,

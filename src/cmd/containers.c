@@ -288,7 +288,7 @@ static int load_row(struct context *x, const char *id, bool all, char *const *fi
         return 0;
     }
     observe(x->store, &row);
-    r = row.c.auto_remove && row.state.status == CTR_EXITED ? 0 : filter_match(ctr_filters, filters, &row, x);
+    r = ctr_is_dead_rm(&row.c, &row.state) ? 0 : filter_match(ctr_filters, filters, &row, x);
     if (r > 0)
         *ret = row;
     else

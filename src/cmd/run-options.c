@@ -34,23 +34,23 @@ static int write_cidfile(const char *path, const char *id)
 }
 
 /* A name that was made up may collide; one that was asked for may not. */
-static int publish(struct store *s, const struct run_options *o, struct ctr *c)
+static int publish(struct store *s, const struct run_options *o, struct ctr *c, int *claim)
 {
     auto_close int lock = -1; /* nobody gets the same ids meanwhile */
     int r = spec_wants_ids(c) ? lock_file(s->fd, "containers/.ids", true, true, &lock) : 0;
     if (r == 0 && spec_wants_ids(c))
         r = spec_allot_ids(s, c);
     if (r == 0)
-        r = run_create(s, c);
+        r = run_create(s, c, claim);
     for (int tries = 0; r == -EEXIST && !o->name && tries < 20; tries++) {
         free(c->name);
         c->name = id_random_name();
-        r = run_create(s, c);
+        r = run_create(s, c, claim);
     }
     return r;
 }
 
-static int from_image(struct store *s, const struct run_options *o, char **args, struct ctr *ret)
+static int from_image(struct store *s, const struct run_options *o, char **args, struct ctr *ret, int *claim)
 {
     auto_free char *id = NULL, *reference = NULL;
     struct image image = {0};
@@ -66,7 +66,7 @@ static int from_image(struct store *s, const struct run_options *o, char **args,
     if (r == 0)
         r = spec_make(s, o, id, reference ? reference : args[0], &config, image.layers, args + 1, ret);
     if (r == 0) {
-        r = publish(s, o, ret);
+        r = publish(s, o, ret, claim);
         if (r < 0)
             ctr_done(ret);
     }
@@ -92,7 +92,7 @@ static int remove_namesake(struct store *s, const char *name)
 }
 
 int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
-                   struct ctr *ret)
+                   struct ctr *ret, int *claim)
 {
     int r = check_image_word(args[0]);
     if (r == 0)
@@ -105,7 +105,7 @@ int make_container(struct store *s, struct run_options *o, const struct pull_fla
         r = make_cidfile(o->cidfile);
     if (r < 0)
         return r;
-    r = from_image(s, o, args, ret);
+    r = from_image(s, o, args, ret, claim);
     if (r < 0 && o->cidfile)
         unlink(o->cidfile);
     return r == 0 && o->cidfile ? write_cidfile(o->cidfile, ret->id) : r;

@@ -20,9 +20,9 @@
 
 /* What the options are when they are not given. */
 void run_option_defaults(struct run_options *o);
-/* Finds the image (pulls it, as the flags say), makes and publishes the container's record, writes the cid file. args: IMAGE [COMMAND...]. On
- * success *ret is the caller's (ctr_done). */
+/* Finds the image (pulls it, as the flags say), makes and publishes the container's record, writes the cid file. args:
+ * IMAGE [COMMAND...]. On success *ret is the caller's (ctr_done), and so is *claim (run_create), which may be NULL. */
 int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
-                   struct ctr *ret);
+                   struct ctr *ret, int *claim);
 
 #endif

@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 
 /* ---- the layer ---- */
 
@@ -123,15 +122,16 @@ int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_k
     const struct store *s = st->store;
     struct commit_job j = {.st = st, .c = c};
     struct ctr_state state;
-    auto_close int dir = -1;
-    int r = ctr_open_dir(s, c->id, &dir);
-    if (r == 0 && flock(dir, LOCK_SH) < 0) /* it neither starts nor goes meanwhile */
-        r = err_sys("cannot lock container %s", c->name);
+    int dir = -1;
+    int r = ctr_lock(s, c->id, false, &dir);
     if (r == 0)
         r = ctr_state(s, c->id, &state);
-    if (r < 0)
-        return r == -ENOENT ? err_set(r, "container %s was removed", c->name) : r;
-    return pause && state.status == CTR_RUNNING ? make_layer_frozen(&j, ret_key) : make_layer(&j, ret_key);
+    if (r == -ENOENT)
+        r = err_set(r, "container %s was removed", c->name);
+    if (r == 0)
+        r = pause && state.status == CTR_RUNNING ? make_layer_frozen(&j, ret_key) : make_layer(&j, ret_key);
+    ctr_unlock(s, c->id, dir);
+    return r;
 }
 
 /* ---- the config ---- */

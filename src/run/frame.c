@@ -6,6 +6,7 @@
 #include "whelk/sock.h"
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 int frame_pair(int ret[2])
 {
@@ -35,4 +36,10 @@ void frame_send_error(int sock, int r)
     size_t len = 0;
     auto_free char *packed = err_pack(r, &len);
     frame_send(sock, FRAME_ERROR, packed, MIN(len, (size_t)FRAME_MAX), -1, 0);
+}
+
+bool frame_peer_gone(int sock)
+{
+    char byte;
+    return recv(sock, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
 }

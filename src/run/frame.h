@@ -4,6 +4,7 @@
 #ifndef RUN_FRAME_H
 #define RUN_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -38,6 +39,8 @@ enum { FRAME_MAX = 32 * 1024, STDIN_WINDOW = 4 };
 
 /* A connected pair, both ends close-on-exec. */
 int frame_pair(int ret[2]);
+/* Has every holder of the other end gone, and is nothing left to read? */
+bool frame_peer_gone(int sock);
 /* Sends one frame; fd -1: none. flags: MSG_DONTWAIT or 0. -errno without text (-EAGAIN, -EPIPE). */
 int frame_send(int sock, enum frame type, const void *data, size_t len, int fd, int flags);
 /* Receives one frame into buf of FRAME_MAX bytes: its length, 0 or more, with *ret_type; -EPIPE at the end of the

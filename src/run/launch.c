@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -250,18 +249,15 @@ static int await_started(int sock, const char *name)
 
 static int lock_stopped(struct launch *l, bool *ret_running)
 {
-    int r = ctr_open_dir(l->store, l->c->id, &l->ctr_fd);
+    struct ctr_state state;
+    int r = ctr_lock(l->store, l->c->id, true, &l->ctr_fd);
+    if (r == 0)
+        r = ctr_state(l->store, l->c->id, &state);
     if (r == -ENOENT)
         return err_set(r, "container %s was removed", l->c->name);
     if (r < 0)
         return r;
-    if (flock(l->ctr_fd, LOCK_EX) < 0)
-        return err_sys("cannot lock container %s", l->c->name);
-    struct ctr_state state;
-    r = ctr_state(l->store, l->c->id, &state);
-    if (r == -ENOENT)
-        return err_set(r, "container %s was removed", l->c->name);
-    if (r == 0 && state.status == CTR_ELSEWHERE)
+    if (state.status == CTR_ELSEWHERE)
         r = err_set(-EBUSY, "container %s runs on another host", l->c->name);
     *ret_running = r == 0 && ctr_is_up(&state);
     l->plan.fresh = r == 0 && state.generation == 0;
@@ -321,7 +317,7 @@ static void launch_done(struct launch *l)
     fd_close(l->streams[1]);
     if (l->attached) /* else it is notify_host */
         fd_close(l->notify);
-    fd_close(l->ctr_fd); /* and with it the directory's lock */
+    ctr_unlock(l->store, l->c->id, l->ctr_fd);
 }
 
 static int stay(const struct launch *l, const struct launch_options *o, int sock)
@@ -369,7 +365,7 @@ int run_write_files(int dirfd, const struct ctr *c)
     return r < 0 ? r : net_write_files(dirfd, c, NULL);
 }
 
-int run_create(struct store *s, const struct ctr *c)
+int run_create(struct store *s, const struct ctr *c, int *claim)
 {
     struct ctr_draft draft;
     struct volumes_held volumes;
@@ -381,6 +377,8 @@ int run_create(struct store *s, const struct ctr *c)
     r = ctr_draft_begin(s, c, &draft);
     if (r == 0) {
         r = run_write_files(draft.fd, c);
+        if (r == 0 && claim)
+            r = ctr_claim(&draft, claim);
         if (r == 0)
             r = ctr_publish(s, c, &draft);
         if (r == 0)
@@ -388,6 +386,8 @@ int run_create(struct store *s, const struct ctr *c)
         if (r < 0)
             ctr_draft_drop(s, &draft);
     }
+    if (r < 0 && claim)
+        fd_close(take_fd(claim));
     volumes_release(s, c, &volumes, r < 0);
     return r;
 }

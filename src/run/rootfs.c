@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 
 struct rootfs_job {
@@ -133,20 +132,20 @@ static int root_worker(void *arg)
 static int prepare(struct rootfs_job *j, int *ret_lock)
 {
     struct ctr_state state;
-    auto_close int dir = -1;
-    int r = ctr_open_dir(j->s, j->c->id, &dir);
-    if (r == 0 && flock(dir, j->flags & ROOTFS_WRITE ? LOCK_EX : LOCK_SH) < 0)
-        r = err_sys("cannot lock container %s", j->c->name);
+    int dir = -1;
+    int r = ctr_lock(j->s, j->c->id, j->flags & ROOTFS_WRITE, &dir);
     if (r == 0)
         r = ctr_state(j->s, j->c->id, &state);
-    if (r < 0)
-        return r == -ENOENT ? err_set(r, "container %s was removed", j->c->name) : r;
-    if (state.status == CTR_ELSEWHERE)
-        return err_set(-EBUSY, "container %s runs on another host", j->c->name);
-    if (ctr_is_up(&state))
-        return run_init_pidfd(j->s, j->c, &j->init);
-    *ret_lock = take_fd(&dir);
-    return 0;
+    if (r == -ENOENT)
+        r = err_set(r, "container %s was removed", j->c->name);
+    if (r == 0 && state.status == CTR_ELSEWHERE)
+        r = err_set(-EBUSY, "container %s runs on another host", j->c->name);
+    if (r == 0 && !ctr_is_up(&state)) {
+        *ret_lock = dir;
+        return 0;
+    }
+    ctr_unlock(j->s, j->c->id, dir);
+    return r < 0 ? r : run_init_pidfd(j->s, j->c, &j->init);
 }
 
 int rootfs_worker(const struct store *s, const struct ctr *c, unsigned flags, int (*fn)(int root_fd, void *arg),

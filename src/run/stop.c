@@ -9,7 +9,6 @@
 #include "whelk/proc.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 /* The holder is asked twice around pidfd_open: the same answer means that the descriptor is the supervisor's. */
 static int checked_pidfd(int alive, int *ret_pidfd)
@@ -131,29 +130,26 @@ static int retire_locked(const struct store *s, const char *id, bool force, int6
 
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout)
 {
-    auto_close int dir = -1;
     struct ctr c = {0}; /* for the event, when the record is gone */
-    int r = ctr_open_dir(s, id, &dir);
+    int dir = -1;
+    int r = ctr_lock(s, id, true, &dir);
     if (r < 0)
         return r == -ENOENT ? err_set(r, "no such container: %.12s", id) : r;
-    if (flock(dir, LOCK_EX) < 0)
-        return err_sys("cannot lock container %.12s", id);
     char trash[80];
     if (ctr_load(s, id, &c) < 0) {
         c.id = xstrdup(id);
         err_clear();
     }
     r = retire_locked(s, id, force, timeout, trash);
-    fd_close(take_fd(&dir));
-    if (r == 0)
+    if (r == 0) {
+        fd_close(dir);
         event_container(s, &c, "remove", NULL);
-    ctr_done(&c);
-    if (r == 0)
         ctr_delete_retired(s, trash);
-    if (r != -ENOENT || !err_is_clear())
-        return r;
-    store_tidy(s); /* --rm was faster, but could not delete what we had locked */
-    return 0;
+    } else {
+        ctr_unlock(s, id, dir);
+    }
+    ctr_done(&c);
+    return r == -ENOENT && err_is_clear() ? 0 : r; /* --rm was faster */
 }
 
 int run_wait(const struct store *s, const char *id, int *ret_code)

@@ -87,8 +87,11 @@ static int await_maps(struct launch *l, struct cgroup **ret_group)
     ssize_t n = frame_recv(l->sock, &type, buf, NULL, 0);
     if (n < 0 || type != FRAME_GO)
         _exit(125);
-    if (l->attached)
+    if (l->attached) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (frame_peer_gone(l->sock)) /* before it was armed */
+            _exit(125);
+    }
     auto_free char *text = xstrndup(buf, (size_t)n);
     auto_strv char **paths = strv_split(text, "\n");
     return paths ? cgroup_open(paths, ret_group) : 0;

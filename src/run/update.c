@@ -12,7 +12,6 @@
 #include "whelk/event.h"
 #include "whelk/fd.h"
 
-#include <sys/file.h>
 
 static bool gives_limits(const struct limit_words *words)
 {
@@ -78,11 +77,9 @@ static int update_locked(const struct store *s, int dir, struct ctr *c, const st
 
 int run_update(const struct store *s, const char *id, const struct run_options *o, char *const *unset_env)
 {
-    auto_close int dir = -1;
+    int dir = -1;
     struct ctr c = {0};
-    int r = ctr_open_dir(s, id, &dir);
-    if (r == 0 && flock(dir, LOCK_EX) < 0)
-        r = err_sys("cannot lock container %.12s", id);
+    int r = ctr_lock(s, id, true, &dir);
     if (r == 0)
         r = ctr_load(s, id, &c);
     if (r == -ENOENT && err_is_clear())
@@ -93,6 +90,7 @@ int run_update(const struct store *s, const char *id, const struct run_options *
         run_reload(s, id);
         event_container(s, &c, "update", NULL);
     }
+    ctr_unlock(s, id, dir);
     ctr_done(&c);
     return r;
 }

@@ -3,7 +3,8 @@
  *     lock held                            running; elsewhere if the live record is of another boot or the holder
  *                                          invisible;
  *                                          restarting if the exit record says so
- *     lock free, no exit record            created
+ *     lock free, no exit record            created; abandoned if the claim is free too, and the marker says that there
+ *                                          was one
  *     lock free, exit record without end   exited, 137: the supervisor was killed
  *     lock free, exit record with end      exited with its code
  *
@@ -217,6 +218,16 @@ static int read_alive(int fd, pid_t *ret_holder, struct exit_record *e)
     return 0;
 }
 
+/* Made by `run --rm`, says its marker. */
+static bool was_claimed(const struct store *s, const char *id)
+{
+    char path[TRASH_NAME], target[sizeof rm_marker_claimed];
+    snprintf(path, sizeof path, "tmp/rm-%s", id);
+    return readlinkat(s->fd, path, target, sizeof target) == (ssize_t)strlen(rm_marker_claimed) &&
+           memcmp(target, rm_marker_claimed, strlen(rm_marker_claimed)) == 0;
+}
+
+/* The claim is looked at before the exit record: it goes only when the record has its first generation. */
 int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
 {
     auto_free char *path = xasprintf("containers/%s/alive", id);
@@ -225,6 +236,7 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
         return errno == ENOENT ? -ENOENT : err_sys("cannot open %s/%s", s->path, path);
     struct exit_record e = {0};
     pid_t holder;
+    bool claimed = claim_lock_held(fd);
     int r = read_alive(fd, &holder, &e);
     if (r < 0)
         return err_wrap(r, "container %.12s", id);
@@ -240,6 +252,10 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
         fill_running(s, id, holder, &e, &st);
     else if (e.generation)
         fill_exited(&e, &st);
+    else {
+        st.claimed = claimed;
+        st.abandoned = !claimed && was_claimed(s, id);
+    }
     *ret = st;
     return 0;
 }

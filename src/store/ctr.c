@@ -17,6 +17,7 @@
 #include "whelk/volume.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600, ROOT_MODE = 0755 };
 
@@ -184,6 +185,33 @@ int ctr_open_dir(const struct store *s, const char *id, int *ret_fd)
     return 0;
 }
 
+int ctr_lock(const struct store *s, const char *id, bool exclusive, int *ret_fd)
+{
+    auto_close int fd = -1;
+    int r = ctr_open_dir(s, id, &fd);
+    if (r < 0)
+        return r;
+    if (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0)
+        return err_sys("cannot lock container %.12s", id);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+void ctr_unlock(const struct store *s, const char *id, int fd)
+{
+    if (fd < 0)
+        return;
+    fd_close(fd);
+    if (store_has(s, "containers", id))
+        return;
+    size_t len = 0;
+    bool clear = err_is_clear();
+    auto_free char *packed = err_pack(-ENOENT, &len);
+    store_tidy(s); /* clears the slot */
+    if (!clear)
+        err_unpack(packed, len);
+}
+
 /* ---- names ---- */
 
 /* The id that a name's link holds; false if there is no such link. */
@@ -304,8 +332,6 @@ static int fill_draft(int fd, const struct ctr *c)
 {
     int r = make_subdir(fd, "upper", ROOT_MODE);
     if (r == 0)
-        r = make_subdir(fd, "work", DIR_MODE);
-    if (r == 0)
         r = file_write(fd, "alive", "", 0, FILE_MODE);
     return r < 0 ? r : rec_write(&ctr_rec, fd, "container.json", c);
 }
@@ -339,10 +365,23 @@ void ctr_draft_drop(const struct store *s, struct ctr_draft *draft)
     *draft = (struct ctr_draft){.fd = -1};
 }
 
-static int make_rm_marker(const struct store *s, const struct ctr *c)
+int ctr_claim(struct ctr_draft *draft, int *ret_fd)
+{
+    auto_close int fd = openat(draft->fd, "alive", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot open the record of a container");
+    int r = claim_lock_take(fd);
+    if (r < 0)
+        return r;
+    draft->claimed = true;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static int make_rm_marker(const struct store *s, const struct ctr *c, bool claimed)
 {
     auto_free char *path = xasprintf("tmp/rm-%s", c->id);
-    if (c->auto_remove && symlinkat(".", s->fd, path) < 0 && errno != EEXIST) /* short: no block */
+    if (c->auto_remove && symlinkat(claimed ? rm_marker_claimed : ".", s->fd, path) < 0 && errno != EEXIST)
         return err_sys("cannot make %s/%s", s->path, path);
     return 0;
 }
@@ -356,7 +395,7 @@ static void remove_rm_marker(const struct store *s, const char *id, const char *
 static int move_draft(const struct store *s, const struct ctr *c, const struct ctr_draft *draft)
 {
     auto_free char *path = xasprintf("containers/%s", c->id);
-    int r = make_rm_marker(s, c);
+    int r = make_rm_marker(s, c, draft->claimed);
     if (r == 0 && renameat(s->fd, draft->tmp_name, s->fd, path) < 0)
         r = err_sys("cannot publish %s/%s", s->path, path);
     return r;
@@ -488,9 +527,10 @@ int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
     return 0;
 }
 
+/* Not waited for: rm holds the lock while it waits for the end of a supervisor, which comes here. */
 void ctr_delete_retired(const struct store *s, const char *trash)
 {
-    int r = trash_remove(s, trash);
+    int r = trash_remove(s, trash, TRASH_LEAVE);
     if (r < 0)
         log_warn("a container was removed, but its files are still in %s/tmp/%s: %s", s->path, trash, err_text(r));
 }

@@ -281,7 +281,7 @@ int image_remove(const struct store *s, const char *id)
         r = trash_move(s, "images", id, trash);
     fd_close(take_fd(&lock));
     if (r == 0)
-        trash_remove(s, trash);
+        trash_remove(s, trash, TRASH_WAIT);
     return r;
 }
 

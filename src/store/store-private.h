@@ -25,13 +25,18 @@ int idmap_from_json(const json_t *j, struct idmap *ret);
 int store_lock_all(const struct store *s, int patience_ms, int *ret_fd);
 /* Renames dir/name to tmp/<ret>, no more; -ENOENT without text. ret may be NULL. */
 int trash_move(const struct store *s, const char *dir, const char *name, char ret[TRASH_NAME]);
-/* Removes one tmp/trash-* entry unless another process is at it. */
-int trash_remove(const struct store *s, const char *name);
+/* Removes one tmp/trash-* entry, under its flock. While another process is at it, or had the directory locked for its
+ * own reasons before it came here: wait for that, or leave it to them. */
+enum trash_busy { TRASH_WAIT, TRASH_LEAVE };
+int trash_remove(const struct store *s, const char *name, enum trash_busy busy);
 /* Removes every tmp/trash-* entry; what cannot be removed waits for the next time. */
 void trash_empty(const struct store *s);
 /* The caller has gc.lock exclusive: moves staging and drafts without an owner to trash and drops the names of
  * containers that are not there. */
 void sweep_stale(const struct store *s);
+
+/* What the marker tmp/rm-<id> of a --rm container is a link to if it was claimed (ctr_claim). Short: no block. */
+#define rm_marker_claimed "run"
 
 /* ctr.c: removes container-names entries whose container is neither published nor a draft. */
 void ctr_names_sweep(const struct store *s);

@@ -333,11 +333,11 @@ static int remove_any(const struct store *s, const char *path)
     return store_run(s, remove_worker, &(struct removal){s, path});
 }
 
-int trash_remove(const struct store *s, const char *name)
+int trash_remove(const struct store *s, const char *name, enum trash_busy busy)
 {
     auto_free char *path = xasprintf("tmp/%s", name);
     auto_close int lock = openat(s->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+    if (lock >= 0 && flock(lock, LOCK_EX | (busy == TRASH_LEAVE ? LOCK_NB : 0)) < 0 && errno == EWOULDBLOCK)
         return 0;
     return remove_any(s, path);
 }
@@ -348,7 +348,7 @@ void trash_empty(const struct store *s)
     if (dir_names(s->fd, "tmp", &names) < 0)
         return;
     strv_foreach (name, names) {
-        if (str_after(name, "trash-") && trash_remove(s, name) < 0)
+        if (str_after(name, "trash-") && trash_remove(s, name, TRASH_LEAVE) < 0)
             log_debug("cannot remove tmp/%s: %s", name, err_text(-EIO));
     }
 }
@@ -359,7 +359,7 @@ int store_trash(const struct store *s, const char *dir, const char *name)
     int r = trash_move(s, dir, name, trash);
     if (r < 0)
         return r;
-    r = trash_remove(s, trash);
+    r = trash_remove(s, trash, TRASH_WAIT);
     if (r < 0)
         log_warn("%s/%s was removed, but its files are still in %s/tmp/%s: %s", dir, name, s->path, trash, err_text(r));
     return 0;

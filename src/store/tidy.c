@@ -5,7 +5,8 @@
  *     ctr-<id>     a container that is being made; its maker holds gc.lock shared (ctr.c).
  *     attach-<n>   the socket of an attach that waits for its supervisor; its maker holds gc.lock shared
  *                  (run/attach.c).
- *     rm-<id>      a symlink: this container is to go when it has ended (--rm).
+ *     rm-<id>      a symlink: this container is to go when it has ended (--rm), or (its target says so) when nobody is
+ *                  starting it any more.
  *
  * A free flock on op-<id> and the mere sight of ctr-<id> mean "stale" only under gc.lock exclusive, because their
  * owners make them under the shared one. Tidying does not wait for it: the next command will do. */
@@ -18,6 +19,7 @@
 #include "whelk/stage.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 /* ---- under gc.lock exclusive ---- */
 
@@ -52,7 +54,7 @@ static void sweep_rm_marker(const struct store *s, const char *name)
 /* Each tells whether there may be work for gc.lock. */
 static bool check_trash(const struct store *s, const char *name)
 {
-    if (trash_remove(s, name) < 0)
+    if (trash_remove(s, name, TRASH_LEAVE) < 0)
         log_debug("cannot remove tmp/%s: %s", name, err_text(-EIO));
     return false;
 }
@@ -67,14 +69,26 @@ static bool check_draft(const struct store *s, const char *name)
     return true;
 }
 
-/* A --rm container that was started and no longer runs is dead. One that was never started may be about to. */
+/* Unless somebody is at it. */
+static void remove_dead(const struct store *s, const char *id)
+{
+    auto_close int dir = -1;
+    char trash[TRASH_NAME];
+    if (ctr_open_dir(s, id, &dir) < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0 || ctr_retire(s, id, trash) < 0)
+        return;
+    fd_close(take_fd(&dir));
+    ctr_delete_retired(s, trash);
+}
+
+/* A --rm container that was started and no longer runs is dead. One that was never started may be about to, unless it
+ * was abandoned. */
 static bool check_rm_marker(const struct store *s, const char *name)
 {
     const char *id = name + strlen("rm-");
     struct ctr_state state;
     int r = ctr_state(s, id, &state);
-    if (r == 0 && state.status == CTR_EXITED)
-        ctr_remove(s, id);
+    if (r == 0 && (state.status == CTR_EXITED || state.abandoned))
+        remove_dead(s, id);
     return r == -ENOENT;
 }
 

@@ -355,7 +355,7 @@ int volume_remove(const struct store *s, const char *name)
     id_new(id);
     auto_free char *trash = xasprintf("trash-%s", id);
     int r = move_unused(s, name, trash);
-    if (r == 0 && trash_remove(s, trash) < 0)
+    if (r == 0 && trash_remove(s, trash, TRASH_WAIT) < 0)
         err_clear(); /* it is gone for everybody; the next command goes on with its files */
     return r;
 }

@@ -28,8 +28,6 @@ static void test_publish(void **state)
     umask(old);
     assert_int_equal(fstatat(d.fd, "upper", &st, 0), 0);
     assert_int_equal(st.st_mode, S_IFDIR | 0755);
-    assert_int_equal(fstatat(d.fd, "work", &st, 0), 0);
-    assert_int_equal(st.st_mode, S_IFDIR | 0700);
     assert_int_equal(fstatat(d.fd, "alive", &st, 0), 0);
     assert_int_equal(st.st_size, 0);
     auto_free char *found = NULL;
@@ -445,6 +443,61 @@ static void test_tidy_removes_dead(void **state)
     kill_holder(supervisor);
 }
 
+/* Holds a claim until it is killed: the STARTER of `run --rm`. */
+static void claim(struct fixture *f, const char *id)
+{
+    struct ctr_draft d;
+    char *args[] = {(char *)"true", NULL};
+    struct ctr c = {.id = (char *)(uintptr_t)id, .name = (char *)"web", .auto_remove = true, .args = args};
+    int fd = -1;
+    if (ctr_draft_begin(f->s, &c, &d) < 0 || ctr_claim(&d, &fd) < 0 || ctr_publish(f->s, &c, &d) < 0)
+        _exit(1);
+}
+
+/* It goes when who wanted to start it has been killed, but not while somebody has it locked. */
+static void test_tidy_removes_abandoned(void **state)
+{
+    struct fixture *f = *state;
+    struct ctr_state st;
+    char id[65];
+    int lock = -1;
+    id_new(id);
+    pid_t starter = spawn_holder(claim, f, id);
+    assert_ok(ctr_state(f->s, id, &st));
+    assert_int_equal(st.status, CTR_CREATED);
+    assert_true(st.claimed && !st.abandoned);
+    store_tidy(f->s);
+    kill_holder(starter);
+    assert_ok(ctr_state(f->s, id, &st));
+    assert_int_equal(st.status, CTR_CREATED);
+    assert_true(!st.claimed && st.abandoned);
+    assert_ok(ctr_lock(f->s, id, false, &lock));
+    store_tidy(f->s);
+    assert_int_equal(entries_in(f->s, "containers"), 1);
+    ctr_unlock(f->s, id, lock);
+    store_tidy(f->s);
+    assert_int_equal(entries_in(f->s, "containers"), 0);
+    assert_int_equal(entries_in(f->s, "container-names"), 0);
+    assert_int_equal(entries_in(f->s, "tmp"), 0);
+}
+
+/* Who had the directory locked deletes it. */
+static void test_unlock_of_removed(void **state)
+{
+    struct fixture *f = *state;
+    char id[65], trash[80];
+    int lock = -1;
+    assert_ok(ctr_add(f->s, "web", true, NULL, id));
+    assert_ok(ctr_lock(f->s, id, true, &lock));
+    assert_ok(ctr_retire(f->s, id, trash));
+    ctr_delete_retired(f->s, trash);
+    assert_int_equal(entries_in(f->s, "tmp"), 1);
+    err_set(-EBUSY, "kept");
+    ctr_unlock(f->s, id, lock);
+    assert_string_equal(err_text(-EBUSY), "kept");
+    assert_int_equal(entries_in(f->s, "tmp"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +514,8 @@ int main(void)
         store_test(test_exit_record_race),
         store_test(test_remove),
         store_test(test_tidy_removes_dead),
+        store_test(test_tidy_removes_abandoned),
+        store_test(test_unlock_of_removed),
     };
     return cmocka_run_group_tests_name("ctr", tests, NULL, NULL);
 }

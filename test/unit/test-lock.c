@@ -138,13 +138,30 @@ static void test_record_lock_of_invisible_holder(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Beside a record lock, and as long as one copy of its descriptor is open. */
+static void test_claim(void **state)
+{
+    auto_close int life = openat(top_fd, "claimed", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    auto_close int fd = openat(top_fd, "claimed", O_RDWR | O_CLOEXEC);
+    auto_close int tester = openat(top_fd, "claimed", O_RDONLY | O_CLOEXEC);
+    assert_false(claim_lock_held(tester));
+    assert_int_equal(claim_lock_take(fd), 0);
+    assert_true(claim_lock_held(tester));
+    assert_int_equal(record_lock_holder(tester), 0);
+    assert_int_equal(record_lock_take(life), 0);
+    auto_close int copy = dup(fd);
+    close(take_fd(&fd));
+    assert_true(claim_lock_held(tester));
+    close(take_fd(&copy));
+    assert_false(claim_lock_held(tester));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flock),
-        cmocka_unit_test(test_flock_on_replaced_file),
-        cmocka_unit_test(test_record_lock),
-        cmocka_unit_test(test_record_lock_of_invisible_holder),
+        cmocka_unit_test(test_flock),       cmocka_unit_test(test_flock_on_replaced_file),
+        cmocka_unit_test(test_record_lock), cmocka_unit_test(test_record_lock_of_invisible_holder),
+        cmocka_unit_test(test_claim),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
