@@ -159,6 +159,9 @@ int ctr_rename(const struct store *s, const char *id, const char *name);
  * deletes the files, which may take a while. A lock on the container's directory must be dropped between them. */
 int ctr_retire(const struct store *s, const char *id, char ret_trash[80]);
 void ctr_delete_retired(const struct store *s, const char *trash);
+/* The same, but what holds little (nobody waits for that space) is deleted by a process that nobody waits for either:
+ * on disks that discard at once each unlink takes a millisecond. */
+void ctr_delete_soon(const struct store *s, const char *trash);
 
 enum ctr_status {
     CTR_CREATED,

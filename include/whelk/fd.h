@@ -43,6 +43,9 @@ int tree_remove(int dirfd, const char *path);
 /* Bytes of disk that a tree holds (st_blocks * 512), hard links once; -ENOENT without text. */
 int tree_usage(int dirfd, const char *path, uint64_t *ret);
 
+/* Does a tree hold less than about so many bytes and few entries? Looks no further once it does not. */
+bool tree_is_small(int dirfd, const char *path, uint64_t bytes);
+
 /* Makes 0, 1 and 2 open on /dev/null where they are closed, so that no opened file lands there. */
 void fd_sanitize_std(void);
 /* Closes every descriptor of the process that is not in keep (negative ones there are ignored). */

@@ -24,6 +24,10 @@ void worker_finish(int err_fd, int r) __attribute__((noreturn));
  * a message is -ECHILD and sets no text. */
 int worker_result(int err_fd);
 
+/* In a forked process that outlives its caller: a session of its own, no directory kept busy, 0-2 on /dev/null. What
+ * else is open is its own to close (RUNTIME, processes 2). */
+int proc_leave_caller(void);
+
 /* Runs argv[0] from PATH of whelk's own environment and waits; 0 if it ended with 0, -ENOENT with text if it is not
  * installed, -EIO with what it wrote to stderr (first line in the text, all in the detail, 4 KiB at most). It has no
  * input, no output, default signals, and must leave no process behind that holds its stderr. */

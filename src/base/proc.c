@@ -110,6 +110,20 @@ int worker_wait(struct worker *w)
     return status < 0 ? err_set(-ECHILD, "a worker process was lost") : err_ended(-ECHILD, "a worker process", status);
 }
 
+int proc_leave_caller(void)
+{
+    setsid();
+    (void)!chdir("/"); /* else what is mounted there stays busy */
+    auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return err_sys("cannot open /dev/null");
+    for (int i = 0; i < 3; i++)
+        dup2(null, i);
+    if (null < 3)
+        null = -1;
+    return 0;
+}
+
 /* ---- helpers ---- */
 
 enum { HELPER_OUTPUT_MAX = 4096 };

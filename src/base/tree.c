@@ -32,7 +32,7 @@ struct walk {
     struct buf frames;
     int r; /* the first error; the walk goes on, the text is in the error slot */
     /* Of tree_usage: */
-    uint64_t bytes;
+    uint64_t bytes, limit;
     struct buf links;
 };
 
@@ -318,6 +318,16 @@ static uint64_t links_sum(struct buf *b)
     return sum;
 }
 
+/* Measures the open directory and all below it. */
+static int usage_run(struct walk *w, int fd)
+{
+    char **dirs = NULL;
+    int r = walk_list(w, fd, &dirs);
+    if (r < 0)
+        walk_fail(w, r, w->path);
+    return walk_run(w, fd, dirs);
+}
+
 int tree_usage(int dirfd, const char *path, uint64_t *ret)
 {
     struct stat st;
@@ -332,14 +342,29 @@ int tree_usage(int dirfd, const char *path, uint64_t *ret)
         auto_free char *base = xasprintf("%s/", path);
         w.path = base;
         w.base_len = (int)strlen(base);
-        char **dirs = NULL;
-        int r = walk_list(&w, fd, &dirs);
-        if (r < 0)
-            walk_fail(&w, r, path);
-        r = walk_run(&w, fd, dirs);
+        int r = usage_run(&w, fd);
         if (r < 0)
             return r;
     }
     *ret = w.bytes + links_sum(&w.links);
     return 0;
+}
+
+/* An entry counts as a block at least: a million empty files are much work too. */
+static bool small_entry(struct walk *w, int dirfd, const char *name, unsigned char type)
+{
+    enum { BLOCK = 4096 };
+    if (w->bytes >= w->limit)
+        return false;
+    w->bytes += BLOCK;
+    return usage_entry(w, dirfd, name, type);
+}
+
+bool tree_is_small(int dirfd, const char *path, uint64_t bytes)
+{
+    auto_with(walk_done) struct walk w = {.entry = small_entry, .task = "measure", .path = path, .limit = bytes};
+    auto_close int fd = dir_open(dirfd, path);
+    int r = fd < 0 ? fd : usage_run(&w, fd);
+    err_clear();
+    return r == 0 && w.bytes + links_sum(&w.links) < bytes;
 }

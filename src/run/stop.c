@@ -144,7 +144,7 @@ int run_remove(const struct store *s, const char *id, bool force, int64_t timeou
     if (r == 0) {
         fd_close(dir);
         event_container(s, &c, "remove", NULL);
-        ctr_delete_retired(s, trash);
+        ctr_delete_soon(s, trash);
     } else {
         ctr_unlock(s, id, dir);
     }

@@ -27,19 +27,17 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-/* The supervisor belongs to nobody's session and keeps nothing of the caller's open (RUNTIME, processes 2). The
- * container's directory is opened again: the inherited descriptor carries the STARTER's lock. */
+/* The supervisor keeps nothing of the caller's open. The container's directory is opened again: the inherited
+ * descriptor carries the STARTER's lock. */
 static int leave_caller(struct launch *l)
 {
-    setsid();
-    (void)!chdir("/"); /* else what is mounted there stays busy */
     int dir = dir_open(l->ctr_fd, ".");
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (dir < 0 || null < 0)
-        return err_sys("cannot open the directory of container %s", l->c->name);
-    for (int i = 0; i < 3; i++)
-        dup2(null, i);
+    if (dir < 0)
+        return err_wrap(dir, "container %s", l->c->name);
     l->ctr_fd = dir;
+    int r = proc_leave_caller();
+    if (r < 0)
+        return r;
     int keep[10 + ARRAY_LEN(l->joins.list)] = {
         0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify, l->streams[0], l->streams[1]};
     for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)

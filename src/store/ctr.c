@@ -14,10 +14,12 @@
 #include "whelk/fd.h"
 #include "whelk/lock.h"
 #include "whelk/log.h"
+#include "whelk/proc.h"
 #include "whelk/volume.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600, ROOT_MODE = 0755 };
 
@@ -533,6 +535,34 @@ void ctr_delete_retired(const struct store *s, const char *trash)
     int r = trash_remove(s, trash, TRASH_LEAVE);
     if (r < 0)
         log_warn("a container was removed, but its files are still in %s/tmp/%s: %s", s->path, trash, err_text(r));
+}
+
+/* Runs in: a child that outlives the command. */
+static void __attribute__((noreturn)) delete_child(const struct store *s, const char *trash)
+{
+    const int keep[] = {0, 1, 2, s->fd};
+    if (proc_leave_caller() == 0) {
+        fd_close_except(keep, ARRAY_LEN(keep));
+        ctr_delete_retired(s, trash);
+    }
+    _exit(0);
+}
+
+/* One child at a time: who removes many at once waits for the disk. */
+void ctr_delete_soon(const struct store *s, const char *trash)
+{
+    enum { SMALL = 512 * 1024 };
+    static pid_t busy;
+    auto_free char *path = xasprintf("tmp/%s", trash);
+    if (busy > 0 && waitpid(busy, NULL, WNOHANG) != 0)
+        busy = 0;
+    pid_t pid = busy == 0 && tree_is_small(s->fd, path, SMALL) ? fork() : -1;
+    if (pid == 0)
+        delete_child(s, trash);
+    if (pid > 0)
+        busy = pid;
+    else
+        ctr_delete_retired(s, trash);
 }
 
 int ctr_remove(const struct store *s, const char *id)

@@ -39,6 +39,16 @@ teardown() {
     answers gone run --rm --name a base sh -c '[ -e /file ] || echo gone'
 }
 
+@test "what holds much is deleted when rm ends, and what holds little soon after" {
+    whelk run --name a base sh -c 'i=0; while [ $i -lt 500 ]; do : >/$i; i=$((i + 1)); done'
+    whelk create --name b base true >/dev/null
+    answers a rm a
+    assert_equal "$(store_entries tmp)" ""
+    answers b rm b
+    nothing_in_tmp() { [ -z "$(store_entries tmp)" ]; }
+    wait_for 10 nothing_in_tmp
+}
+
 @test "files of any owner and mode are removed" {
     whelk run --name a base sh -c 'mkdir -p /d/e && touch /d/e/f && chmod 0 /d/e /d && chmod 0500 /etc'
     answers a rm a

@@ -403,6 +403,9 @@ static void test_usage(void **state)
     assert_int_equal(tree_usage(top_fd, "u/sub/b", &linked), 0);
     assert_in_range(linked, sizeof(data), sizeof(data) + 8192);
     assert_int_equal(tree_usage(top_fd, "nowhere", &linked), -ENOENT);
+    assert_true(tree_is_small(top_fd, "u", one + (64 << 10)));
+    assert_false(tree_is_small(top_fd, "u", one / 2));
+    assert_false(tree_is_small(top_fd, "nowhere", 1 << 20));
 }
 
 static void test_descriptors(void **state)
