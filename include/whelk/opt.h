@@ -40,12 +40,12 @@ enum opt_kind {
 struct opt {
     const char *name; /* "publish"; long names only, without dashes. Several spellings: "net|network" (last is shown) */
     char letter;      /* 'p' or 0 */
-    enum opt_kind kind;
-    size_t offset;    /* in the options struct */
-    const char *arg;  /* "PORT" in help; NULL for booleans */
-    const char *help; /* one line, lower case, no full stop; NULL: accepted, but not shown */
-    const char *def;  /* what help shows as the default, or NULL */
-    enum complete complete;
+    enum opt_kind kind : 8; /* narrow: tables are relocated, so each process has its own copy */
+    enum complete complete : 8;
+    unsigned offset;   /* in the options struct */
+    const char *arg;   /* "PORT" in help; NULL for booleans */
+    const char *help;  /* one line, lower case, no full stop; NULL: accepted, but not shown */
+    const char *def;   /* what help shows as the default, or NULL */
     const char *words; /* COMPLETE_WORDS */
     const char *bare;  /* OPT_BOOL_STR */
     int (*parse)(void *opts, const char *value);

@@ -28,6 +28,10 @@ int worker_result(int err_fd);
  * else is open is its own to close (RUNTIME, processes 2). */
 int proc_leave_caller(void);
 
+/* For a process that is about to wait for long: gives back the memory that it does not need while it waits. What it
+ * needs again comes again, by page faults. */
+void proc_trim_memory(void);
+
 /* Runs argv[0] from PATH of whelk's own environment and waits; 0 if it ended with 0, -ENOENT with text if it is not
  * installed, -EIO with what it wrote to stderr (first line in the text, all in the detail, 4 KiB at most). It has no
  * input, no output, default signals, and must leave no process behind that holds its stderr. */

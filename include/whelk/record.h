@@ -37,8 +37,8 @@ struct rec_type;
 
 struct rec_field {
     const char *key;
-    enum rec_kind kind;
-    size_t offset;
+    enum rec_kind kind : 8;
+    unsigned offset : 24;
     const struct rec_type *sub; /* SUB, LIST */
 };
 

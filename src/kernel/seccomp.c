@@ -194,7 +194,7 @@ static int cache_load(int cache_fd, const char *name, void **ret, size_t *ret_le
     if (memcmp(data + CACHE_MAGIC_LEN, hex, DIGEST_HEX) != 0)
         return -ENOENT;
     memmove(data, data + CACHE_HEAD, len);
-    *ret = take_ptr(&data);
+    *ret = xrealloc(take_ptr(&data), len); /* supervisors keep it: without what reading took more */
     *ret_len = len;
     return 0;
 }

@@ -487,14 +487,31 @@ static bool drained(const struct session *s)
     return s->out[0] < 0 && s->out[1] < 0 && s->master < 0 && !clients_stalled(s);
 }
 
+/* ms of silence after which the session's memory is given back */
+enum { QUIET = 2000 };
+
+/* poll, and once in a while of silence the memory that is not needed for waiting. *quiet: it has been given back. */
+__attribute__((cold, noinline)) static int await_events(struct pollfd *p, int timeout, bool *quiet)
+{
+    int first = *quiet || (timeout >= 0 && timeout <= QUIET) ? timeout : QUIET;
+    int n = poll(p, P_COUNT, first);
+    if (n == 0 && first != timeout) {
+        proc_trim_memory();
+        *quiet = true;
+        n = poll(p, P_COUNT, timeout < 0 ? -1 : timeout - QUIET);
+    }
+    *quiet = *quiet && n == 0;
+    return n;
+}
+
 int session_loop(struct session *s)
 {
-    bool ended = false;
+    bool ended = false, quiet = false;
     int status = 0;
     while (!ended || !drained(s)) {
         struct pollfd p[P_COUNT];
         fill_poll(s, p, ended);
-        int n = poll(p, P_COUNT, poll_timeout(s, ended));
+        int n = await_events(p, poll_timeout(s, ended), &quiet);
         if (n < 0 && errno != EINTR)
             break;
         if (n == 0 && ended)
