@@ -4,6 +4,7 @@
 #define WHELK_SECCOMP_RULE_H
 
 #include "whelk/seccomp.h"
+#include "whelk/str.h"
 
 #include <linux/seccomp.h>
 
@@ -45,6 +46,14 @@ enum seccomp_part { SECCOMP_VETO, SECCOMP_LIST };
 int seccomp_out_default(struct seccomp_out *out, enum seccomp_part part,
                         uint32_t action); /* before the first rule of a part */
 int seccomp_out_rule(struct seccomp_out *out, enum seccomp_part part, const struct seccomp_rule *rule);
+
+/* seccomp-tree.c: calls from number `from` up to the next span's. */
+struct seccomp_span {
+    uint32_t from, verdict;
+};
+#define SECCOMP_LOOK_AT_ARGS UINT32_MAX /* as a verdict: goes on behind the tree */
+/* Adds the program; the first span begins at 0. other_arch: the verdict for calls of other architectures. */
+int seccomp_tree(uint32_t arch, uint32_t other_arch, const struct seccomp_span *spans, size_t n, struct buf *b);
 
 /* seccomp-table.c: the built-in profile. */
 int seccomp_table_emit(const struct seccomp_spec *spec, struct seccomp_out *out);

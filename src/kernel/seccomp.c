@@ -1,9 +1,11 @@
 /* Seccomp filters: compiled by libseccomp once, kept as BPF in the cache, installed by one system call.
  *
- * A filter is up to two programs that libseccomp makes, put in a row: where the first ("vetoes") would allow, it jumps
- * into the second
- * ("list") instead. libseccomp alone cannot say "all of ioctl but these two" with masks, nor "EPERM for these flags of
- * clone, and the rest".
+ * A filter is three programs in a row. The first is a tree over the numbers of the calls (seccomp-tree.c), which
+ * settles all whose arguments do not matter. The others are libseccomp's, for the few where they do: where the first of
+ * these
+ * ("vetoes") would allow, it jumps into the second ("list") instead. libseccomp alone cannot say "all of ioctl but
+ * these two" with masks, nor "EPERM for these flags of clone, and the rest". On architectures where one number stands
+ * for several calls (socketcall) there is no tree, and libseccomp has them all.
  *
  * Cache file "seccomp-<16 hex>": a magic, the SHA-256 of the program, the program. It is written without a sync: after
  * a power cut a torn one does not match its digest and is made anew. Runs in: any process; the caller's store lock is
@@ -20,7 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
-#define CACHE_MAGIC "whelk seccomp 1\n"
+#define CACHE_MAGIC "whelk seccomp 2\n"
 enum {
     CACHE_MAGIC_LEN = sizeof(CACHE_MAGIC) - 1,
     CACHE_HEAD = CACHE_MAGIC_LEN + DIGEST_HEX,
@@ -28,17 +30,38 @@ enum {
     PROFILE_MAX = 1 << 20,
 };
 
+/* Numbers above are nobody's, but for x32's. */
+enum { NUMBERS = 1024, X32_BIT = 0x40000000 };
+
+#if defined(__x86_64__) || defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64)
+enum { USE_TREE = true };
+#else
+enum { USE_TREE = false };
+#endif
+
+struct pending {
+    struct seccomp_rule rule;
+    enum seccomp_part part;
+    int nr;
+};
+
 struct seccomp_out {
     scmp_filter_ctx part[2]; /* by enum seccomp_part; NULL: not begun */
     uint32_t fallback[2];
+    struct buf pending;         /* of struct pending */
+    uint32_t verdicts[NUMBERS]; /* of the tree */
 };
 
 static void out_done(struct seccomp_out *out)
 {
+    buf_done(&out->pending);
     for (size_t i = 0; i < ARRAY_LEN(out->part); i++)
         if (out->part[i])
             seccomp_release(out->part[i]);
 }
+
+/* Calls of other architectures: as a kernel answers that does not have these. */
+#define OTHER_ARCH SCMP_ACT_ERRNO(ENOSYS)
 
 /* Calls that this libseccomp has no name for yet. From 424 on numbers are the same everywhere. */
 static const struct {
@@ -72,8 +95,8 @@ int seccomp_out_default(struct seccomp_out *out, enum seccomp_part part, uint32_
     out->fallback[part] = action;
     if (!ctx)
         return err_set(-EINVAL, "seccomp: bad default action 0x%x", action);
-    /* Other architectures' numbers: answered as a kernel without them does. A tree of comparisons instead of a list. */
-    int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+    /* A tree of comparisons instead of a list. */
+    int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, OTHER_ARCH);
     if (r >= 0)
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     return r < 0 ? err_set(r, "seccomp: libseccomp 2.5 or newer is needed") : 0;
@@ -90,21 +113,68 @@ static const enum scmp_compare compares[] = {
     [SECCOMP_OP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
 };
 
+/* Kept until all are known: whether a call's arguments matter may be told by its last rule. */
 int seccomp_out_rule(struct seccomp_out *out, enum seccomp_part part, const struct seccomp_rule *rule)
 {
-    struct scmp_arg_cmp args[SECCOMP_RULE_ARGS];
-    int nr = call_number(rule->name);
-
+    struct pending p = {.rule = *rule, .part = part, .nr = call_number(rule->name)};
     /* A call that this machine does not have, or what is the default anyway. */
-    if (nr == __NR_SCMP_ERROR || rule->action == out->fallback[part])
-        return 0;
+    if (p.nr != __NR_SCMP_ERROR && rule->action != out->fallback[part])
+        buf_add(&out->pending, &p, sizeof p);
+    return 0;
+}
+
+static int add_rule(scmp_filter_ctx ctx, const struct pending *p)
+{
+    struct scmp_arg_cmp args[SECCOMP_RULE_ARGS];
+    const struct seccomp_rule *rule = &p->rule;
     for (unsigned i = 0; i < rule->n_tests; i++)
         args[i] = (struct scmp_arg_cmp){rule->tests[i].index, compares[rule->tests[i].op], rule->tests[i].a,
                                         rule->tests[i].b};
-    int r = seccomp_rule_add_array(out->part[part], rule->action, nr, rule->n_tests, args);
+    int r = seccomp_rule_add_array(ctx, rule->action, p->nr, rule->n_tests, args);
     if (r < 0 && r != -EEXIST)
         return err_set(r, "seccomp: cannot add a rule for %s: %s", rule->name, strerror(-r));
     return 0;
+}
+
+static bool in_tree(const struct pending *p)
+{
+    return USE_TREE && p->nr >= 0 && p->nr < NUMBERS;
+}
+
+/* Each call's rules go to libseccomp if one of them looks at arguments, else the first one into the tree. */
+static int sort_rules(struct seccomp_out *out)
+{
+    const struct pending *all = (const struct pending *)(void *)out->pending.data;
+    size_t n = out->pending.len / sizeof *all;
+    int r = 0;
+    for (size_t i = 0; i < NUMBERS; i++)
+        out->verdicts[i] = out->fallback[SECCOMP_LIST];
+    for (size_t i = 0; i < n; i++)
+        if (in_tree(&all[i]) && (all[i].rule.n_tests || all[i].part == SECCOMP_VETO))
+            out->verdicts[all[i].nr] = SECCOMP_LOOK_AT_ARGS;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        const struct pending *p = &all[i];
+        if (!in_tree(p) || out->verdicts[p->nr] == SECCOMP_LOOK_AT_ARGS)
+            r = add_rule(out->part[p->part], p);
+        else if (out->verdicts[p->nr] == out->fallback[SECCOMP_LIST])
+            out->verdicts[p->nr] = p->rule.action;
+    }
+    return r;
+}
+
+static int export_tree(const struct seccomp_out *out, struct buf *b)
+{
+    struct seccomp_span spans[NUMBERS + 3];
+    size_t n = 0;
+    for (uint32_t nr = 0; nr < NUMBERS; nr++)
+        if (nr == 0 || out->verdicts[nr] != out->verdicts[nr - 1])
+            spans[n++] = (struct seccomp_span){nr, out->verdicts[nr]};
+    spans[n++] = (struct seccomp_span){NUMBERS, out->fallback[SECCOMP_LIST]};
+#if defined(__x86_64__)
+    spans[n++] = (struct seccomp_span){X32_BIT, OTHER_ARCH};
+    spans[n++] = (struct seccomp_span){UINT32_MAX, out->fallback[SECCOMP_LIST]}; /* what a tracer skips a call with */
+#endif
+    return seccomp_tree(seccomp_arch_native(), OTHER_ARCH, spans, n, b);
 }
 
 /* libseccomp 2.5 writes its program to a descriptor only. */
@@ -122,27 +192,29 @@ static int export_part(scmp_filter_ctx ctx, struct buf *b)
     return r < 0 ? err_wrap(r, "seccomp: cannot read the filter back") : 0;
 }
 
-/* Makes the program's "allow" a jump to its end, where the next program begins. */
-static void let_fall_through(struct buf *b)
+/* Makes the "allow" of the program from start on a jump to its end, where the next program begins. */
+static void let_fall_through(struct buf *b, size_t start)
 {
-    struct sock_filter *insns = (struct sock_filter *)b->data;
+    struct sock_filter *insns = (struct sock_filter *)(void *)b->data;
     size_t n = b->len / sizeof(*insns);
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = start / sizeof(*insns); i < n; i++)
         if (insns[i].code == (BPF_RET | BPF_K) && insns[i].k == SECCOMP_RET_ALLOW)
             insns[i] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, n - i - 1);
 }
 
 static int out_export(struct seccomp_out *out, struct buf *b)
 {
-    int r = 0;
-    if (out->part[SECCOMP_VETO]) {
+    int r = sort_rules(out);
+    if (r == 0 && USE_TREE)
+        r = export_tree(out, b);
+    size_t start = b->len;
+    if (r >= 0 && out->part[SECCOMP_VETO]) {
         r = export_part(out->part[SECCOMP_VETO], b);
-        if (r < 0)
-            return r;
-        let_fall_through(b);
+        let_fall_through(b, start);
     }
-    r = export_part(out->part[SECCOMP_LIST], b);
+    if (r >= 0)
+        r = export_part(out->part[SECCOMP_LIST], b);
     if (r >= 0 && b->len > FILTER_MAX)
         return err_set(-E2BIG, "seccomp: the filter has more than %d instructions", BPF_MAXINSNS);
     return r;

@@ -122,7 +122,7 @@ static void test_size_and_count(void **state)
     print_message("%u numbers allowed, %zu instructions; nested %u; no capability %u; all capabilities %u\n",
                   count_allowed(&f), f.len / 8, count_allowed(&nested), count_allowed(&none), count_allowed(&all));
     assert_in_range(count_allowed(&f), 240, 285);
-    assert_in_range(f.len / 8, 1, 600);
+    assert_in_range(f.len / 8, 1, 400);
     assert_true(count_allowed(&nested) > count_allowed(&f));
     assert_true(count_allowed(&none) < count_allowed(&f));
     assert_true(count_allowed(&all) > count_allowed(&f));
