@@ -20,9 +20,12 @@ void link_queue_up(struct netlink *n, int index, unsigned mtu,
 /* The address with its prefix; IPv6 without waiting for duplicates, which nobody could have. */
 void link_queue_address(struct netlink *n, int index, const struct ip *address);
 void link_queue_default_route(struct netlink *n, int index, const struct ip *gateway);
-/* What carries the mark goes to this machine itself, whatever its address (DESIGN 10): a rule and a table. */
-void link_queue_mark_is_local(struct netlink *n, sa_family_t family, unsigned mark, unsigned table);
-/* The same for UDP that goes from this port to this one address. */
-void link_queue_reply_is_local(struct netlink *n, unsigned port, const struct ip *to, unsigned table);
+/* A table by which everything goes to this machine itself, whatever its address; what has no source yet comes from
+ * own. */
+void link_queue_local_table(struct netlink *n, unsigned table, const struct ip *own);
+/* What carries the mark goes by the table (DESIGN 10). */
+void link_queue_marked(struct netlink *n, sa_family_t family, unsigned mark, unsigned table);
+/* UDP from this port to this one address goes by it. */
+void link_queue_replies(struct netlink *n, unsigned port, const struct ip *to, unsigned table);
 
 #endif

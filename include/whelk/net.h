@@ -25,11 +25,15 @@ struct net;
 /* SUPERVISOR, in the host's namespaces. store_map: idmap_none where the supervisor is the host's root. A busy port is
  * -EADDRINUSE with text. */
 int net_open(const struct ctr *c, const struct idmap *map, struct net **ret);
+/* STARTER: adds to the error of a busy port who has it, as far as that can be known. Returns r. */
+int net_blame(const struct store *s, int r);
 /* CHILD, in its own user and network namespace, ids perhaps not yet mapped: *ret_fd, or -1, goes to net_attach, as does
  * *ret_warning, NULL or what is missing here (caller frees): then only loopback is there. */
 int net_inside(const struct net *n, int *ret_fd, char **ret_warning);
-/* SUPERVISOR: pid of the CHILD as the host sees it, and its pidfd. */
-int net_attach(struct net *n, pid_t pid, int pidfd, int fd, const char *warning);
+/* SUPERVISOR: pid of the CHILD as the host sees it. Takes fd. */
+int net_attach(struct net *n, pid_t pid, int fd, const char *warning);
+/* What works beside the start has come up, or its error. */
+int net_settle(struct net *n);
 /* hosts and resolv.conf for the container into dirfd; n NULL: not attached yet. */
 int net_write_files(int dirfd, const struct ctr *c, const struct net *n);
 /* In hosts of a container that perhaps runs: its other name, in the file that it has mounted. */

@@ -36,6 +36,8 @@ void proc_trim_memory(void);
  * installed, -EIO with what it wrote to stderr (first line in the text, all in the detail, 4 KiB at most). It has no
  * input, no output, default signals, and must leave no process behind that holds its stderr. */
 int helper_run(char *const argv[]);
+/* The same with input as its descriptor 0. */
+int helper_run_on(char *const argv[], int input);
 /* The two halves of helper_run, for helpers side by side. argv[0] has to live until helper_wait. */
 struct helper {
     pid_t pid;

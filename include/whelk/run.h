@@ -24,8 +24,9 @@ struct run_options {
     int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */
     int64_t health_retries;                                                              /* -1: not given */
     bool no_healthcheck, replace;
-    bool no_hosts;
+    bool no_hosts, publish_all;
     char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
+    char **publish, **expose;
     char *log_driver, **log_opts;
     char *sdnotify, *cgroups;
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,

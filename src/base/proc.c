@@ -128,10 +128,10 @@ int proc_leave_caller(void)
 
 enum { HELPER_OUTPUT_MAX = 4096 };
 
-/* posix_spawn shares the memory until the exec, so its time does not grow with ours. The helper gets no input, its
+/* posix_spawn shares the memory until the exec, so its time does not grow with ours. The helper gets input (-1: none), its
  * output goes nowhere (ours is the answer of a command), its stderr to err_fd, all signals as by default, nothing else
  * open. */
-static int helper_spawn(char *const argv[], int err_fd, pid_t *ret)
+static int helper_spawn(char *const argv[], int input, int err_fd, pid_t *ret)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
@@ -139,7 +139,10 @@ static int helper_spawn(char *const argv[], int err_fd, pid_t *ret)
     sigfillset(&all);
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    if (input >= 0)
+        posix_spawn_file_actions_adddup2(&files, input, 0);
+    else
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&files, err_fd, 2);
 #ifdef __GLIBC__ /* elsewhere O_CLOEXEC must do */
@@ -168,7 +171,7 @@ static bool helper_exists(const char *name)
     return strchr(name, '/') && access(name, F_OK) == 0;
 }
 
-int helper_start(char *const argv[], struct helper *ret)
+static int helper_begin(char *const argv[], int input, struct helper *ret)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -177,7 +180,7 @@ int helper_start(char *const argv[], struct helper *ret)
     if (write_end < 0)
         return err_set(write_end, "cannot make a pipe: %s", strerror(-write_end));
     pid_t pid = 0;
-    int r = helper_spawn(argv, write_end, &pid);
+    int r = helper_spawn(argv, input, write_end, &pid);
     if (r == -ENOENT || (r == -EACCES && !helper_exists(argv[0])))
         return err_set(-ENOENT, "%s is not installed (not found in PATH)", argv[0]);
     if (r < 0)
@@ -185,6 +188,11 @@ int helper_start(char *const argv[], struct helper *ret)
     const char *slash = strrchr(argv[0], '/');
     *ret = (struct helper){.pid = pid, .err_fd = take_fd(&read_end), .name = slash ? slash + 1 : argv[0]};
     return 0;
+}
+
+int helper_start(char *const argv[], struct helper *ret)
+{
+    return helper_begin(argv, -1, ret);
 }
 
 /* What the helper wrote, as much as is kept; what is beyond is read too, so that it does not block. */
@@ -235,6 +243,13 @@ int helper_run(char *const argv[])
 {
     struct helper h;
     int r = helper_start(argv, &h);
+    return r < 0 ? r : helper_wait(&h);
+}
+
+int helper_run_on(char *const argv[], int input)
+{
+    struct helper h;
+    int r = helper_begin(argv, input, &h);
     return r < 0 ? r : helper_wait(&h);
 }
 

@@ -16,7 +16,7 @@ static const struct opt ps_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct ps_opts, all), .help = "also those that do not run"},
     {"filter", 'f', OPT_LIST, OPT(struct ps_opts, filters), .arg = "KEY=VALUE",
      .help = "only those that match, as status=exited or label=KEY", .complete = COMPLETE_WORDS,
-     .words = "ancestor= before= command= exited= health= id= label= name= network= restart-policy= since= status= "
+     .words = "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= since= status= "
               "until= volume="},
     {"format", 0, OPT_STR, OPT(struct ps_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each container, as '{{.Names}}'"},
@@ -145,7 +145,7 @@ static void add_basic(const struct context *x, const struct ctr_row *r, json_t *
     json_object_set_new(o, "Command", text(command));
     json_object_set_new(o, "RunningFor", text(since));
     json_object_set_new(o, "Status", text(status));
-    json_object_set_new(o, "Ports", text(""));
+    json_object_set_new(o, "Ports", text(r->ports));
     json_object_set_new(o, "Names", text(r->c.name));
     json_object_set_new(o, "Created", json_integer(r->c.created / 1000000000));
 }

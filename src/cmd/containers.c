@@ -4,6 +4,7 @@
 #include "whelk/fd.h"
 #include "whelk/image.h"
 #include "whelk/layer.h"
+#include "whelk/port.h"
 #include "whelk/run.h"
 
 const char *ctr_row_state(const struct ctr_row *row)
@@ -208,6 +209,46 @@ static int match_network(const void *object, const char *value, void *ctx)
     return row->c.network && str_eq(row->c.network, value);
 }
 
+static bool among(const struct ctr_port *p, const struct ctr_port *asked)
+{
+    return str_eq(p->proto, asked->proto) && p->port < asked->port + asked->count && asked->port < p->port + p->count;
+}
+
+static int match_publish(const void *object, const char *value, void *ctx)
+{
+    const struct ctr_row *row = object;
+    const struct ctr_port *p = row->c.ports.items;
+    struct ctr_port asked;
+    bool found = false;
+    int r = port_parse_exposed(value, &asked);
+    if (r < 0)
+        return err_wrap(r, "--filter publish=");
+    for (size_t i = 0; i < row->c.ports.n; i++)
+        found = found || among(&p[i], &asked);
+    rec_done(&ctr_port_rec, &asked);
+    return found;
+}
+
+static int match_expose(const void *object, const char *value, void *ctx)
+{
+    const struct ctr_row *row = object;
+    struct ctr_port asked;
+    int r = match_publish(object, value, ctx);
+    if (r != 0)
+        return r;
+    r = port_parse_exposed(value, &asked);
+    strv_foreach (word, r == 0 ? row->c.exposed_ports : NULL) {
+        struct ctr_port p;
+        if (port_parse_exposed(word, &p) == 0) {
+            r = r || among(&p, &asked);
+            rec_done(&ctr_port_rec, &p);
+        }
+        err_clear();
+    }
+    rec_done(&ctr_port_rec, &asked);
+    return r;
+}
+
 static int match_command(const void *object, const char *value, void *ctx)
 {
     const struct ctr_row *row = object;
@@ -219,12 +260,14 @@ const struct filter_key ctr_filters[] = {
     {"before", match_before, false},
     {"command", match_command, false},
     {"exited", match_exited, false},
+    {"expose", match_expose, false},
     {"health", match_health, false},
     {"id", match_id, false},
     {"label", match_label, true},
     {"label!", match_not_label, true},
     {"name", match_name, false},
     {"network", match_network, false},
+    {"publish", match_publish, false},
     {"restart-policy", match_restart, false},
     {"since", match_since, false},
     {"status", match_status, false},
@@ -255,6 +298,7 @@ static int newest_first(const void *a, const void *b)
 static void row_done(struct ctr_row *row)
 {
     ctr_done(&row->c);
+    free(row->ports);
     free(row->health);
 }
 
@@ -269,6 +313,13 @@ static void observe(const struct store *s, struct ctr_row *row)
     if (row->state.status != CTR_RUNNING)
         return;
     row->paused = run_is_paused(s, row->c.id);
+    if (row->c.ports.n || row->c.exposed_ports) {
+        struct ctr_live live = {0};
+        if (ctr_live_load(s, row->c.id, &live) < 0)
+            live = (struct ctr_live){0};
+        row->ports = port_format_all(&live.ports, row->c.exposed_ports);
+        ctr_live_done(&live);
+    }
     if (row->c.health_cmd && ctr_health_load(s, row->c.id, &health) == 0)
         row->health = xstrdup(health.status ? health.status : "starting");
     rec_done(&ctr_health_rec, &health);

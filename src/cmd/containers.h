@@ -11,6 +11,7 @@ struct ctr_row {
     struct ctr c;
     struct ctr_state state;
     bool paused;
+    char *ports;  /* of a running one, as ps shows them; else NULL */
     char *health; /* "starting", "healthy", "unhealthy"; NULL: it is not checked */
 };
 struct ctr_rows {

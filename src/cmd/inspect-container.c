@@ -149,21 +149,6 @@ static json_t *config_json(const struct ctr *c)
     return o;
 }
 
-/* As long as a container has a network of its own or the host's, there are no addresses and ports to tell. */
-static json_t *network_json(const struct ctr *c)
-{
-    static const char *const texts[] = {"Bridge",  "SandboxID",  "SandboxKey",       "IPAddress",
-                                        "Gateway", "MacAddress", "GlobalIPv6Address"};
-    json_t *o = json_pack("{s:{}, s:{s:{s:n}}}", "Ports", "Networks", c->network ? c->network : "private", "Aliases");
-    json_t *own = json_object_get(json_object_get(o, "Networks"), c->network ? c->network : "private");
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        json_object_set_new(o, texts[i], str_json(""));
-        if (i > 2)
-            json_object_set_new(own, texts[i], str_json(""));
-    }
-    return o;
-}
-
 static json_t *file_json(const struct store *s, const char *id, const char *file)
 {
     auto_free char *path = xasprintf("%s/containers/%s/%s", s->path, id, file);
@@ -206,7 +191,7 @@ static json_t *object(const struct store *s, const struct ctr *c, const struct c
     json_object_set_new(o, "Mounts", mounts_json(s, c));
     json_object_set_new(o, "Config", config_json(c));
     json_object_set_new(o, "HostConfig", inspect_host_config(c));
-    json_object_set_new(o, "NetworkSettings", network_json(c));
+    json_object_set_new(o, "NetworkSettings", inspect_network(c, live));
     return o;
 }
 

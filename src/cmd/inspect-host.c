@@ -125,8 +125,20 @@ static void add_limits(const struct ctr *c, json_t *o)
     json_object_set_new(o, "Ulimits", ulimits_json(c));
 }
 
+/* "NAME:ADDRESS", as docker has it. */
+static char **extra_hosts(const struct ctr *c)
+{
+    char **hosts = NULL;
+    strv_foreach (entry, c->add_hosts) {
+        size_t at = strcspn(entry, "=");
+        strv_addf(&hosts, "%.*s:%s", (int)at, entry, entry[at] ? entry + at + 1 : "");
+    }
+    return hosts;
+}
+
 static void add_modes(const struct ctr *c, json_t *o)
 {
+    auto_strv char **hosts = extra_hosts(c);
     const char *const modes[][2] = {
         {"NetworkMode", c->network},
         {"IpcMode", c->ipc ? c->ipc : "private"},
@@ -137,22 +149,27 @@ static void add_modes(const struct ctr *c, json_t *o)
         {"Runtime", "whelk"},
         {"ContainerIDFile", c->cid_file},
     };
-    static const char *const lists[] = {"Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "Links", "VolumesFrom"};
+    const struct {
+        const char *key;
+        char *const *words;
+    } lists[] = {{"Dns", c->dns}, {"DnsOptions", c->dns_options}, {"DnsSearch", c->dns_search}, {"ExtraHosts", hosts},
+                 {"Links", NULL}, {"VolumesFrom", NULL}};
     for (size_t i = 0; i < ARRAY_LEN(modes); i++)
         json_object_set_new(o, modes[i][0], text(modes[i][1]));
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        json_object_set_new(o, lists[i], json_array());
+        json_object_set_new(o, lists[i].key, json_from_strv(lists[i].words));
 }
 
 json_t *inspect_host_config(const struct ctr *c)
 {
     uint64_t have = (uint64_t)c->cap_bounding, usual = caps_default();
-    json_t *o = json_pack("{s:o, s:b, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:I}, s:o, s:o, s:o, s:{}}", "Binds",
+    json_t *o = json_pack("{s:o, s:b, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:I}, s:o, s:o, s:o, s:o}", "Binds",
                           binds_json(c), "AutoRemove", c->auto_remove, "CapAdd", caps_json(have & ~usual), "CapDrop",
                           caps_json(usual & ~have), "Privileged", c->privileged, "ReadonlyRootfs", c->read_only, "Init",
                           c->init, "RestartPolicy", "Name", text(c->restart ? c->restart : "no"), "MaximumRetryCount",
                           (json_int_t)c->restart_max, "LogConfig", log_json(c), "Sysctls", inspect_map(c->sysctls),
-                          "GroupAdd", json_from_strv(c->groups), "PortBindings");
+                          "GroupAdd", json_from_strv(c->groups), "PortBindings", inspect_port_bindings(c));
+    json_object_set_new(o, "PublishAllPorts", json_boolean(c->publish_all));
     json_object_set_new(o, "SecurityOpt", security_json(c));
     json_object_set_new(o, "Tmpfs", tmpfs_json(c));
     add_modes(c, o);

@@ -11,6 +11,9 @@ int inspect_container(const struct store *s, const char *id, bool size, json_t *
 int inspect_image(const struct store *s, const char *id, json_t **ret);
 
 /* HostConfig of a container, and {"KEY": "VALUE"} of a KEY=VALUE vector. */
+/* NetworkSettings, and HostConfig.PortBindings (inspect-network.c). */
+json_t *inspect_network(const struct ctr *c, const struct ctr_live *live);
+json_t *inspect_port_bindings(const struct ctr *c);
 json_t *inspect_host_config(const struct ctr *c);
 json_t *inspect_map(char *const *v);
 

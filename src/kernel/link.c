@@ -92,17 +92,20 @@ void link_queue_default_route(struct netlink *n, int index, const struct ip *gat
     netlink_attr(n, RTA_OIF, &index, sizeof index);
 }
 
-/* "local default dev lo" in a table of its own. */
-static void queue_local_table(struct netlink *n, sa_family_t family, unsigned table)
+/* "local default dev lo src OWN" */
+void link_queue_local_table(struct netlink *n, unsigned table, const struct ip *own)
 {
     int lo = LOOPBACK_INDEX;
-    struct rtmsg head = {.rtm_family = (unsigned char)family,
+    size_t len;
+    const void *bytes = ip_bytes(own, &len);
+    struct rtmsg head = {.rtm_family = (unsigned char)own->family,
                          .rtm_table = (unsigned char)table,
                          .rtm_protocol = RTPROT_STATIC,
                          .rtm_scope = RT_SCOPE_HOST,
                          .rtm_type = RTN_LOCAL};
     netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof head);
     netlink_attr(n, RTA_OIF, &lo, sizeof lo);
+    netlink_attr(n, RTA_PREFSRC, bytes, len);
 }
 
 static void begin_rule(struct netlink *n, sa_family_t family, unsigned table, unsigned to_bits)
@@ -114,20 +117,18 @@ static void begin_rule(struct netlink *n, sa_family_t family, unsigned table, un
     netlink_begin(n, RTM_NEWRULE, NLM_F_CREATE, &head, sizeof head);
 }
 
-void link_queue_mark_is_local(struct netlink *n, sa_family_t family, unsigned mark, unsigned table)
+void link_queue_marked(struct netlink *n, sa_family_t family, unsigned mark, unsigned table)
 {
-    queue_local_table(n, family, table);
     begin_rule(n, family, table, 0);
     netlink_attr(n, FRA_FWMARK, &mark, sizeof mark);
 }
 
-void link_queue_reply_is_local(struct netlink *n, unsigned port, const struct ip *to, unsigned table)
+void link_queue_replies(struct netlink *n, unsigned port, const struct ip *to, unsigned table)
 {
     size_t len;
     const void *bytes = ip_bytes(to, &len);
     const unsigned char udp = IPPROTO_UDP;
     const struct fib_rule_port_range range = {(unsigned short)port, (unsigned short)port};
-    queue_local_table(n, to->family, table);
     begin_rule(n, to->family, table, (unsigned)len * 8);
     netlink_attr(n, FRA_DST, bytes, len);
     netlink_attr(n, FRA_IP_PROTO, &udp, sizeof udp);

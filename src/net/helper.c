@@ -75,6 +75,22 @@ void net_helper_stop(struct net_helper *h)
     *h = (struct net_helper){.sock = -1, .pidfd = -1, .killed = h->pid};
 }
 
+void net_helper_tell(int sock, int r)
+{
+    size_t len = 0;
+    auto_free char *packed = err_pack(r, &len);
+    struct iovec answer = {packed, len};
+    sock_send(sock, &answer, 1, -1, 0);
+}
+
+int net_helper_settle(struct net_helper *h)
+{
+    char answer[1024];
+    struct iovec part = {answer, sizeof answer};
+    ssize_t n = sock_recv(h->sock, &part, 1, NULL, 0);
+    return n < 0 ? err_set((int)n, "a helper process was killed") : err_unpack(answer, (size_t)n);
+}
+
 int net_helper_confine(bool host_root, bool routes, const char *resolv_conf)
 {
     static const char *const options[] = {"mode", "755", "size", "64k", NULL};

@@ -18,6 +18,10 @@ int net_helper_start(struct net_helper *h, void (*fn)(int sock, void *arg), void
 /* Does not wait: what the kernel takes down with a helper takes milliseconds. */
 void net_helper_stop(struct net_helper *h);
 
+/* In a helper: whether it can work, with the error. And in the SUPERVISOR: waits for that; its error. */
+void net_helper_tell(int sock, int r);
+int net_helper_settle(struct net_helper *h);
+
 /* In a helper: an empty root, no rights (routes: CAP_NET_ADMIN stays), few system calls. resolv_conf may be NULL: what
  * /etc/resolv.conf shall be there. Ids are mapped. host_root: the host's root, outside of any user namespace. */
 int net_helper_confine(bool host_root, bool routes, const char *resolv_conf);

@@ -10,7 +10,7 @@ const struct net_kind net_kinds[] = {
      private_attach, private_detach},
     {"none", NULL, NET_OWN, NULL, loopback_open, loopback_inside, NULL, NULL},
     {"host", NULL, 0, NULL, NULL, NULL, NULL, NULL},
-    {"pasta", "pasta's own options", NET_OWN, pasta_parse, pasta_open, NULL, pasta_attach, NULL},
+    {"pasta", "pasta's own options", NET_OWN | NET_ENTERED, pasta_parse, pasta_open, NULL, pasta_attach, NULL},
 };
 const size_t n_net_kinds = ARRAY_LEN(net_kinds);
 

@@ -12,6 +12,7 @@ enum {
     NET_OWN = 1,       /* in a network namespace made for the container */
     NET_OPTIONAL = 2,  /* the container runs without it, with a warning, where it cannot be had */
     NET_ADDRESSES = 4, /* --ip and --mac-address may be given */
+    NET_ENTERED = 16,  /* attach wants the namespace's descriptor; else it is -1 */
     NET_ALIASES = 8,   /* --network-alias too, and several such networks */
 };
 
@@ -23,7 +24,7 @@ struct net_kind {
     int (*parse)(const char *text, struct ctr_net *ret); /* what follows the colon, or NULL; target and options */
     int (*open)(struct member *m);                       /* SUPERVISOR, in the host's namespaces */
     int (*inside)(const struct member *m, int *ret_fd);  /* CHILD, in its namespace */
-    int (*attach)(struct member *m, pid_t pid, int fd);  /* SUPERVISOR, ids mapped, CHILD waiting */
+    int (*attach)(struct member *m, int netns, int fd);  /* SUPERVISOR, ids mapped, CHILD waiting */
     void (*detach)(struct member *m);                    /* SUPERVISOR */
 };
 extern const struct net_kind net_kinds[];
@@ -62,7 +63,7 @@ const struct member *net_member(const struct net *n); /* the first */
 int private_parse(const char *text, struct ctr_net *ret);
 int private_open(struct member *m);
 int private_inside(const struct member *m, int *ret_fd);
-int private_attach(struct member *m, pid_t pid, int fd);
+int private_attach(struct member *m, int netns, int fd);
 void private_detach(struct member *m);
 /* loopback.c: no network, but an address that published ports can be forwarded to */
 int loopback_open(struct member *m);
@@ -70,5 +71,5 @@ int loopback_inside(const struct member *m, int *ret_fd);
 /* pasta.c */
 int pasta_parse(const char *text, struct ctr_net *ret);
 int pasta_open(struct member *m);
-int pasta_attach(struct member *m, pid_t pid, int fd);
+int pasta_attach(struct member *m, int netns, int fd);
 #endif

@@ -2,9 +2,12 @@
  *
  * Runs in: SUPERVISOR, but for net_inside in the CHILD, and net_parse and net_check, which are pure. */
 #include "kinds.h"
+#include "ports.h"
 
 #include "whelk/err.h"
 #include "whelk/link.h"
+
+#include <fcntl.h>
 
 struct net {
     const struct ctr *c;
@@ -12,6 +15,7 @@ struct net {
     struct ctr_net plain;
     struct member *members;
     size_t n;
+    struct ports *ports; /* or NULL */
     char **warnings;
 };
 
@@ -169,6 +173,8 @@ int net_open(const struct ctr *c, const struct idmap *map, struct net **ret)
     n->c = c;
     n->host_root = idmap_none(map);
     int r = make_members(n);
+    if (r == 0 && c->ports.n && n->n && (n->members[0].kind->flags & NET_OWN))
+        r = ports_open(c, &n->ports);
     if (r == 0)
         r = net_prepare(n);
     if (r == 0)
@@ -193,14 +199,14 @@ int net_inside(const struct net *n, int *ret_fd, char **ret_warning)
     return r;
 }
 
-static int attach_member(struct net *n, struct member *m, pid_t pid, int fd, const char *warning)
+static int attach_member(struct net *n, struct member *m, int netns, int fd, const char *warning)
 {
     int r = 0;
     m->failed = warning != NULL;
     if (warning)
         warn(n, warning);
     else if (m->kind->attach)
-        r = m->kind->attach(m, pid, fd);
+        r = m->kind->attach(m, netns, fd);
     if (r == 0 || !(m->kind->flags & NET_OPTIONAL))
         return r;
     warn(n, err_text(r));
@@ -208,13 +214,28 @@ static int attach_member(struct net *n, struct member *m, pid_t pid, int fd, con
     return 0;
 }
 
-int net_attach(struct net *n, pid_t pid, int pidfd, int fd, const char *warning)
+/* While the CHILD still is what was cloned: as soon as it has changed its rights, nobody may look any more. */
+static int open_namespace(const struct net *n, pid_t pid, int *ret_fd)
 {
-    auto_close int from_child = fd;
-    int r = 0;
+    auto_free char *path = xasprintf("/proc/%d/ns/net", pid);
+    bool needed = n->ports || (n->n && n->members[0].kind->flags & NET_ENTERED);
+    *ret_fd = needed ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    return needed && *ret_fd < 0 ? err_sys("cannot open the container's network namespace") : 0;
+}
+
+int net_attach(struct net *n, pid_t pid, int fd, const char *warning)
+{
+    auto_close int from_child = fd, netns = -1;
+    int r = open_namespace(n, pid, &netns);
     for (size_t i = 0; i < n->n && r == 0; i++)
-        r = attach_member(n, &n->members[i], pid, fd, warning);
-    return r; /* the device of a member that failed goes with its descriptor */
+        r = attach_member(n, &n->members[i], netns, fd, warning);
+    fd_close(take_fd(&from_child)); /* the device of a member that failed goes with it */
+    return r == 0 && n->ports ? ports_forward(n->ports, &n->members[0], netns) : r;
+}
+
+int net_settle(struct net *n)
+{
+    return n->ports ? ports_settle(n->ports) : 0;
 }
 
 char *const *net_warnings(const struct net *n)
@@ -253,10 +274,14 @@ void net_describe(const struct net *n, struct ctr_live *live)
             l->interface = xstrdup(m->interface);
         }
     }
+    if (n->ports)
+        ports_describe(n->ports, live);
 }
 
 void net_detach(struct net *n)
 {
+    if (n->ports)
+        ports_stop(n->ports);
     for (size_t i = 0; i < n->n; i++)
         if (n->members[i].kind && n->members[i].kind->detach)
             n->members[i].kind->detach(&n->members[i]);
@@ -266,6 +291,7 @@ void net_detach(struct net *n)
 void net_close(struct net *n)
 {
     net_detach(n);
+    ports_close(n->ports);
     free(n->members);
     free(n);
 }

@@ -32,6 +32,8 @@ static int find_addresses(struct member *m)
 
 int pasta_open(struct member *m)
 {
+    if (net_host_root(m->net))
+        return err_set(-EOPNOTSUPP, "--network pasta: pasta refuses to work for root; the network private does");
     const char *path = getenv("PATH");
     auto_strv char **dirs = strv_split(path ? path : "/usr/bin:/bin", ":");
     strv_foreach (dir, dirs) {
@@ -44,7 +46,7 @@ int pasta_open(struct member *m)
 }
 
 /* Ports are whelk's: -t, -u, -T and -U none, unless options of the user say otherwise. */
-int pasta_attach(struct member *m, pid_t pid, int fd)
+int pasta_attach(struct member *m, int netns, int fd)
 {
     static const char *const usual[] = {"pasta", "--quiet", "--config-net", "--netns-only", "-t",   "none", "-u",
                                         "none",  "-T",      "none",         "-U",           "none", NULL};
@@ -54,8 +56,9 @@ int pasta_attach(struct member *m, pid_t pid, int fd)
     if (!m->host_is_gateway)
         strv_add(&argv, "--no-map-gw");
     strv_extend(&argv, m->spec->options);
+    /* The namespace comes as descriptor 0: pasta gives up the right to look at the CHILD before it would open it. */
     strv_add(&argv, "--netns");
-    strv_addf(&argv, "/proc/%d/ns/net", pid);
-    int r = helper_run(argv);
+    strv_add(&argv, "/proc/self/fd/0");
+    int r = helper_run_on(argv, netns);
     return r < 0 ? err_wrap(r, "--network pasta") : 0;
 }

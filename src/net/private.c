@@ -122,11 +122,8 @@ static void serve(int sock, void *arg)
     int tap = -1;
     struct iovec part = {&p, sizeof p};
     auto_free char *resolv = NULL;
-    size_t len = 0;
     int r = slirp_load();
-    auto_free char *packed = err_pack(r, &len);
-    struct iovec answer = {packed, len};
-    sock_send(sock, &answer, 1, -1, 0);
+    net_helper_tell(sock, r);
     if (r < 0 || sock_recv(sock, &part, 1, &tap, 0) != sizeof p || tap < 0)
         return;
     if (file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL) < 0)
@@ -202,16 +199,7 @@ int private_inside(const struct member *m, int *ret_fd)
     return r;
 }
 
-/* The library was looked for while the container was being made. */
-static int await_library(struct member *m)
-{
-    char answer[1024];
-    struct iovec part = {answer, sizeof answer};
-    ssize_t n = sock_recv(m->helper.sock, &part, 1, NULL, 0);
-    return n < 0 ? err_set((int)n, "its helper process was killed") : err_unpack(answer, (size_t)n);
-}
-
-int private_attach(struct member *m, pid_t pid, int fd)
+int private_attach(struct member *m, int netns, int fd)
 {
     struct parcel p = {.setup = {.net = m->ip,
                                  .gateway = m->gateway,
@@ -224,7 +212,7 @@ int private_attach(struct member *m, pid_t pid, int fd)
     struct iovec part = {&p, sizeof p};
     if (m->ip6.family)
         p.setup.net6 = ip_nth(&m->ip6, 0);
-    int r = await_library(m);
+    int r = net_helper_settle(&m->helper); /* whether it has the library */
     /* From here on the device goes with its namespace, which the kernel takes down at its leisure, and not with its
      * descriptor, whose closing would wait for that. */
     if (r == 0)

@@ -290,7 +290,7 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
     if (r == 0)
         r = fork_supervisor(l, ret_sock);
     if (r == 0)
-        r = await_started(*ret_sock, l->c->name);
+        r = net_blame(l->store, await_started(*ret_sock, l->c->name));
     if (r == 0)
         tell_started(l);
     return r;

@@ -179,7 +179,7 @@ int session_attach_net(struct session *s, struct net *net)
     if (n < 0 || type != FRAME_NET)
         return err_set(-ECHILD, "the container's first process was killed while it started");
     auto_free char *warning = n ? xstrndup(buf, (size_t)n) : NULL;
-    return net_attach(net, pidfd_pid(s->pidfd), s->pidfd, take_fd(&fd), warning);
+    return net_attach(net, pidfd_pid(s->pidfd), take_fd(&fd), warning);
 }
 
 int session_await(struct session *s)

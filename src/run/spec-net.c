@@ -4,7 +4,9 @@
 
 #include "whelk/err.h"
 #include "whelk/ip.h"
+#include "whelk/log.h"
 #include "whelk/net.h"
+#include "whelk/port.h"
 
 #include <sched.h>
 
@@ -132,10 +134,89 @@ static int make_hosts(const struct run_options *o, struct ctr *c)
     return r;
 }
 
+/* ---- ports ---- */
+
+enum { PORTS_MAX = 4096 /* that one container may publish */ };
+
+static int add_port(const char *word, struct ctr *c)
+{
+    struct ctr_port p;
+    int64_t n = 0;
+    int r = port_parse(word, &p);
+    if (r < 0)
+        return err_wrap(r, "--publish");
+    struct ctr_port *all = rec_list_add(&ctr_port_rec, &c->ports);
+    *all = p;
+    all = c->ports.items;
+    for (size_t i = 0; i < c->ports.n; i++)
+        n += all[i].count;
+    return n > PORTS_MAX ? err_set(-EINVAL, "--publish %s: more than %d ports", word, PORTS_MAX) : 0;
+}
+
+static bool has_port(const struct ctr *c, const struct ctr_port *one)
+{
+    const struct ctr_port *p = c->ports.items;
+    for (size_t i = 0; i < c->ports.n; i++)
+        if (p[i].port == one->port && p[i].count == one->count && str_eq(p[i].proto, one->proto))
+            return true;
+    return false;
+}
+
+/* An image's own may be anything: what is no port is passed over, as by docker. */
+static int publish_exposed(struct ctr *c)
+{
+    int r = 0;
+    strv_foreach (word, c->exposed_ports) {
+        struct ctr_port p;
+        if (port_parse_exposed(word, &p) < 0) {
+            err_clear();
+            continue;
+        }
+        bool there = has_port(c, &p);
+        rec_done(&ctr_port_rec, &p);
+        r = r < 0 || there ? r : add_port(word, c);
+    }
+    return r;
+}
+
+/* Each port by itself, as images have them. */
+static int add_exposed(const char *word, struct ctr *c)
+{
+    struct ctr_port p;
+    int r = port_parse_exposed(word, &p);
+    if (r < 0)
+        return err_wrap(r, "--expose");
+    for (int64_t i = 0; i < p.count; i++) {
+        auto_free char *one = xasprintf("%lld/%s", (long long)(p.port + i), p.proto);
+        if (!strv_has(c->exposed_ports, one))
+            strv_add(&c->exposed_ports, one);
+    }
+    rec_done(&ctr_port_rec, &p);
+    return 0;
+}
+
+static int make_ports(const struct run_options *o, struct ctr *c)
+{
+    int r = 0;
+    strv_foreach (word, o->expose)
+        r = r < 0 ? r : add_exposed(word, c);
+    strv_foreach (word, o->publish)
+        r = r < 0 ? r : add_port(word, c);
+    c->publish_all = o->publish_all;
+    if (r == 0 && o->publish_all)
+        r = publish_exposed(c);
+    if (r == 0 && c->ports.n && ns_kind(c->network) != NS_OWN)
+        log_warn("published ports have no meaning with --network %s: what listens there is reachable as it is",
+                 c->network);
+    return r;
+}
+
 int spec_make_network(const struct store *s, const struct run_options *o, struct ctr *c)
 {
     int r = make_networks(s, o, c);
     if (r == 0)
         r = make_dns(o, c);
-    return r < 0 ? r : make_hosts(o, c);
+    if (r == 0)
+        r = make_hosts(o, c);
+    return r < 0 ? r : make_ports(o, c);
 }

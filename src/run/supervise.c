@@ -173,6 +173,8 @@ static int bring_up(struct supervisor *v)
         r = net_write_files(v->l->ctr_fd, v->l->c, v->net);
     if (r == 0)
         r = session_await(&v->s);
+    if (r == 0)
+        r = net_settle(v->net);
     return r < 0 ? r : publish_live(v);
 }
 
