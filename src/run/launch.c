@@ -182,19 +182,20 @@ static int open_notify(struct launch *l)
     return r;
 }
 
-/* Before the SUPERVISOR of run -d speaks for itself it must be known. */
+/* Before the SUPERVISOR of run -d speaks for itself it must be known; from then on the STARTER is nobody. */
 static void tell_main_pid(const struct launch *l)
 {
-    if (!l->attached)
-        notify_send(l->notify_host, "MAINPID=%d", l->supervisor);
+    if (!l->attached && l->sdnotify != SDNOTIFY_CONMON)
+        notify_send(l->notify_host, "MAINPID=%d\nSTATUS=container %s is being started", l->supervisor, l->c->name);
 }
 
 /* The status line of SDNOTIFY_CONTAINER is the command's. */
 static void tell_started(const struct launch *l)
 {
     if (l->sdnotify == SDNOTIFY_CONMON)
-        notify_send(l->notify_host, "READY=1\nSTATUS=container %s is running", l->c->name);
-    if (l->sdnotify == SDNOTIFY_HEALTHY)
+        notify_send(l->notify_host, "MAINPID=%d\nREADY=1\nSTATUS=container %s is running",
+                    l->attached ? getpid() : l->supervisor, l->c->name);
+    if (l->sdnotify == SDNOTIFY_HEALTHY && l->attached)
         notify_send(l->notify_host, "STATUS=container %s is running, and not yet healthy", l->c->name);
 }
 

@@ -148,9 +148,12 @@ $starter READY=1"
     wait_for 10 has_said "$supervisor" READY=1
     whelk stop -t 0 eight
     wait_for 10 has_said "$supervisor" STOPPING=1
+    not grep refused "$said"
+    : >"$said"
     # and it takes the signal of a stop
     whelk run -d --name nine base sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
-    wait_for 10 grep -q "STATUS=container nine is running" "$said"
+    wait_for 10 grep -qE "^[0-9]+ STATUS=container nine is running" "$said"
+    grep -qE '^[0-9]+ READY=1$' "$said"
     kill -TERM "$(supervisor_pid nine)"
     assert_equal "$(whelk wait nine)" 3
 }
