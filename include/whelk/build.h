@@ -20,6 +20,13 @@ struct build_options {
     char **labels;     /* KEY=VALUE */
     char *target;      /* stage name or number */
     char *network;     /* of RUN steps: "private", "none", "host" */
+    char **env;        /* NAME=VALUE or NAME: set in the image */
+    char *from;        /* in the place of the image of the first FROM, or NULL */
+    char **no_cache_stages; /* names or numbers of stages that are made anew */
+    char *platform;         /* must be this machine's, or NULL */
+    char *timestamp;        /* seconds: all times, of the image and of files in new layers */
+    char *epoch;  /* seconds (--source-date-epoch): times of the image; NULL: as SOURCE_DATE_EPOCH says, if it does */
+    bool rewrite; /* files in new layers are not younger than the epoch */
     bool no_cache, quiet;
     int log_fd; /* step lines and the output of RUN */
     /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the

@@ -63,7 +63,8 @@ char *layer_settled_key(char *const *below, const char *diffid);
 /* Makes the tree tmp/<stage>/<name>/diff a layer by rename: walks it once in strcmp order of full paths, hashes the tar
  * that it stands for, writes recipe and layer.json. Runs inside the store's user namespace (userns_become or a worker).
  * lower: the stack that it was made upon, top first, to drop what did not change (whelk's own mount stubs: stubs,
- * relative paths). epoch: clamps times if >= 0 (seconds). *ret_key: caller frees. An unchanged tree gives key NULL
+ * relative paths). epoch: clamps times if >= 0 (seconds), or with same_time sets all of them. *ret_key: caller frees.
+ * An unchanged tree gives key NULL
  * ("empty layer"). */
 struct pack_owner { /* of a symbolic link or pipe, which keeps none on disk (kept-owner.h) */
     char *path;
@@ -79,6 +80,7 @@ void pack_owners_done(struct pack_owners *o);
 struct pack_options {
     char *const *stubs;
     int64_t epoch;
+    bool same_time;
     int lower_fd;               /* merged view of what lies below, or -1: for the root directory's metadata */
     struct pack_owners *owners; /* NULL: none; is sorted. The last one of a path counts */
 };

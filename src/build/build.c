@@ -7,6 +7,8 @@
 #include "whelk/err.h"
 #include "whelk/image.h"
 
+#include <strings.h>
+
 /* ---- where a stage begins ---- */
 
 static void begin_scratch(struct build_state *state)
@@ -31,6 +33,20 @@ static int begin_image(struct builder *b, const char *name, struct build_state *
     return 0;
 }
 
+/* --no-cache is for all stages, --no-cache-filter for those that it names. */
+static bool is_anew(const struct builder *b, size_t stage)
+{
+    const char *name = b->file.stages[stage].name;
+    auto_free char *number = xasprintf("%zu", stage);
+    bool found = b->options->no_cache;
+    strv_foreach (words, b->options->no_cache_stages) {
+        auto_strv char **each = strv_split(words, ",");
+        strv_foreach (word, each)
+            found = found || str_eq(word, number) || (name && strcasecmp(word, name) == 0);
+    }
+    return found;
+}
+
 static int begin_stage(struct builder *b, size_t stage, struct build_state *state)
 {
     const struct plan_source *base = &b->plan.stages[stage].base;
@@ -44,6 +60,7 @@ static int begin_stage(struct builder *b, size_t stage, struct build_state *stat
         begin_scratch(state);
     state->scope.args = &b->args;
     state->cmd_set = false;
+    state->anew = is_anew(b, stage);
     return r < 0 ? r : trigger_insert(b, stage, what, state);
 }
 
@@ -125,6 +142,19 @@ static void add_labels(const struct builder *b, struct build_state *state)
     }
 }
 
+/* --env: like an ENV at the end of the file. */
+static void add_env(const struct builder *b, struct build_state *state)
+{
+    strv_foreach (word, b->options->env) {
+        auto_free char *name = xstrndup(word, strcspn(word, "="));
+        const char *value = strchr(word, '=') ? strchr(word, '=') + 1 : getenv(name);
+        if (value)
+            strv_env_set(&state->env, name, value);
+    }
+    if (b->options->env)
+        image_config_put_strv(&state->config, "Env", state->env);
+}
+
 /* A name that says so already is left alone: an unchanged rebuild writes nothing. */
 static int set_name(struct builder *b, const char *name, const char *id)
 {
@@ -157,7 +187,8 @@ static int make_image(struct builder *b, char ret_id[65])
     if (r < 0)
         return r;
     add_labels(b, state);
-    image_config_put_created(&state->config, state->created);
+    add_env(b, state);
+    image_config_put_created(&state->config, build_time(b, state->created));
     r = image_publish(b->staging ? b->staging : staging, &state->config, state->layers, ret_id);
     return r < 0 ? r : name_image(b, ret_id);
 }

@@ -63,6 +63,23 @@ static int check_labels(char *const *labels)
     return 0;
 }
 
+static int check_env(char *const *env)
+{
+    strv_foreach (word, env)
+        if (!*word || *word == '=')
+            return err_set(-EINVAL, "--env %s: the name is missing; give NAME=VALUE", word);
+    return 0;
+}
+
+/* --from: another image for the first FROM. */
+static void replace_base(struct builder *b)
+{
+    if (!b->options->from)
+        return;
+    free(b->file.stages[0].from.args[0]);
+    b->file.stages[0].from.args[0] = xstrdup(b->options->from);
+}
+
 static int check_tags(struct builder *b)
 {
     strv_foreach (tag, b->options->tags) {
@@ -103,11 +120,19 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
     if (r == 0)
         r = check_labels(o->labels);
     if (r == 0)
+        r = check_env(o->env);
+    if (r == 0 && o->platform)
+        r = build_plan_platform(o->platform);
+    if (r == 0)
         r = build_args_init(&b->args, o->build_args);
+    if (r == 0)
+        r = build_times_read(o, &b->args, &b->times);
     if (r == 0)
         r = context_open(s, o, &b->context, &b->file);
     strv_foreach (warning, b->file.warnings)
         builder_warn(b, "%s", warning);
+    if (r == 0)
+        replace_base(b);
     if (r == 0)
         r = build_args_declare_global(&b->args, &b->file);
     if (r == 0)

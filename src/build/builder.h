@@ -44,6 +44,7 @@ struct build_state {
         created; /* ns: of the newest layer, or of the base. Never the time of this build, so that the same comes out */
     bool cmd_set; /* by this stage: ENTRYPOINT then keeps it */
     bool missed;  /* a step was not cached, so none that follows is */
+    bool anew;    /* none is looked for */
 };
 void build_state_copy(const struct build_state *from, struct build_state *ret);
 void build_state_done(struct build_state *s);
@@ -69,6 +70,11 @@ struct builder {
     struct build_plan plan;
     struct build_state *stages; /* after their last instruction */
     struct file_digests *digests;
+    struct build_times {
+        int64_t epoch; /* seconds, -1: none. What the image and its history say */
+        bool clamp;    /* files of new layers are not younger */
+        bool same;     /* they all have it */
+    } times;
 
     int hold;                     /* of the store, until there is staging */
     char **used;                  /* layers that were found until then */
@@ -144,6 +150,13 @@ int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
 /* A line of the log; builder_say not with --quiet. */
 void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- times.c ---- */
+
+/* Of the options, the environment and the build arguments. -EINVAL with text. */
+int build_times_read(const struct build_options *o, const struct build_args *args, struct build_times *ret);
+/* The time that the image says for something of this time (ns). */
+int64_t build_time(const struct builder *b, int64_t ns);
 
 /* ---- trigger.c ---- */
 

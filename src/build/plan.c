@@ -89,7 +89,7 @@ static bool find_named(const struct build_plan *p, const char *name, struct plan
 
 /* ---- what stages refer to ---- */
 
-static int check_platform(const char *platform)
+int build_plan_platform(const char *platform)
 {
     const char *variant = platform_variant();
     auto_free char *own = xasprintf("%s/%s", platform_os(), platform_architecture());
@@ -110,7 +110,7 @@ static int plan_base(const struct build_plan *p, const struct dockerfile *d, siz
     if (r == 0 && flag)
         r = expand_word(flag, d->escape, build_args_lookup_global, args, &platform);
     if (r == 0 && platform)
-        r = check_platform(platform);
+        r = build_plan_platform(platform);
     if (r == 0 && !*name)
         r = err_set(-EINVAL, "the name of the image is empty; is an ARG missing before the first FROM?");
     if (r < 0)

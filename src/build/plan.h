@@ -36,6 +36,8 @@ struct build_plan {
     size_t n_stages, target, n_needed;
 };
 
+/* Is it this machine's own platform? -EINVAL with text. */
+int build_plan_platform(const char *platform);
 /* target: a stage's name or number, NULL for the last one. args: with the global ones declared. contexts: NAME=WHERE
  * words, or NULL. -EINVAL with text. */
 int build_plan_make(const struct dockerfile *d, struct build_args *args, const char *target, char *const *contexts,

@@ -109,7 +109,8 @@ char **build_args_unused(const struct build_args *a)
     char **unused = NULL;
     strv_foreach (pair, a->given) {
         auto_free char *name = name_of(pair);
-        if (!strv_has(a->used, name) && !is_proxy(name))
+        bool buildkit = str_after(name, "BUILDKIT_") || str_eq(name, "SOURCE_DATE_EPOCH"); /* need no ARG either */
+        if (!strv_has(a->used, name) && !is_proxy(name) && !buildkit)
             strv_add(&unused, name);
     }
     return unused;

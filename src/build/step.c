@@ -91,7 +91,8 @@ static int execute_in(struct step *s, const char *name, struct layer_facts *fact
         return r;
     struct pack_options options = {
         .stubs = facts->stubs,
-        .epoch = -1,
+        .epoch = b->times.clamp ? b->times.epoch : -1,
+        .same_time = b->times.same,
         .lower_fd = s->lower,
         .owners = &facts->owners,
     };
@@ -152,7 +153,7 @@ static int make_key(struct step *s, const char *base, int (*add)(struct step *s,
 /* 1: found, 0: not. */
 static int find(struct step *s, const char *key, struct cache_step *ret)
 {
-    if (!*key || (s->state->missed && !s->link) || s->b->options->no_cache)
+    if (!*key || (s->state->missed && !s->link) || s->state->anew)
         return 0;
     int r = builder_find(s->b, key, ret);
     return r == -ENOENT ? 0 : r < 0 ? r : 1;
@@ -217,7 +218,7 @@ static int make(struct step *s, const struct keys *k, struct cache_step *ret, bo
 
 static void add_history(struct step *s, bool empty)
 {
-    image_config_add_history(&s->state->config, s->state->created, s->i->text, NULL, empty);
+    image_config_add_history(&s->state->config, build_time(s->b, s->state->created), s->i->text, NULL, empty);
 }
 
 static void add_layer(struct step *s, const struct cache_step *record)
@@ -227,7 +228,7 @@ static void add_layer(struct step *s, const struct cache_step *record)
         strv_add(&state->layers, record->layer);
         image_config_add_diff_id(&state->config, record->diffid);
     }
-    state->created = MAX(state->created, record->created);
+    state->created = build_time(s->b, MAX(state->created, record->created));
     add_history(s, !record->layer);
 }
 
@@ -278,6 +279,8 @@ static int prepare(struct step *s, char ret[CACHE_KEY])
     cache_key_begin(&s->key, s->link ? "linked" : s->state->key, instruction_name(s->i->kind));
     if (!row->raw)
         cache_key_add_strv(&s->key, "args", s->args);
+    if (row->execute && s->b->times.clamp)
+        cache_key_add_number(&s->key, s->b->times.same ? "timestamp" : "epoch", (uint64_t)s->b->times.epoch);
     r = row->prepare(s);
     if (r < 0)
         cache_key_drop(&s->key);
@@ -288,7 +291,7 @@ static int prepare(struct step *s, char ret[CACHE_KEY])
 
 static int do_metadata(struct step *s, const char *key)
 {
-    bool cached = !s->state->missed && !s->b->options->no_cache;
+    bool cached = !s->state->missed && !s->state->anew;
     memcpy(s->state->key, key, CACHE_KEY);
     add_history(s, true);
     say_result(s, cached, key);

@@ -7,10 +7,14 @@
 
 #include <fcntl.h>
 
+enum { ARG_FILE_MAX = 1 << 20 };
+
 struct build_opts {
     struct build_options build;
     struct pull_flags pull;
-    char *iidfile;
+    char *iidfile, *metadata_file;
+    char **arg_files;
+    bool true_by_nature;
 };
 
 #define BUILD(member) OPT(struct build_opts, build.member)
@@ -19,6 +23,25 @@ static const struct opt build_table[] = {
     REGISTRY_TRANSFER_ROWS(struct build_opts, pull.registry),
     {"build-arg", 0, OPT_LIST, BUILD(build_args), .arg = "NAME[=VALUE]",
      .help = "set an ARG of the Dockerfile; without a value, to that of the environment"},
+    {"build-arg-file", 0, OPT_LIST, OPT(struct build_opts, arg_files), .arg = "FILE",
+     .help = "a file of lines NAME=VALUE, as --build-arg takes them", .complete = COMPLETE_FILE},
+    {"compress", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* nothing is sent to a daemon */
+    {"env", 0, OPT_LIST, BUILD(env), .arg = "NAME[=VALUE]", .help = "set a variable in the image"},
+    {"force-rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* no containers stay, ever */
+    {"from", 0, OPT_STR, BUILD(from), .arg = "IMAGE", .help = "begin with this image where the first FROM has another",
+     .complete = COMPLETE_IMAGE},
+    {"load", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
+    {"metadata-file", 0, OPT_STR, OPT(struct build_opts, metadata_file), .arg = "FILE",
+     .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
+    {"no-cache-filter", 0, OPT_LIST, BUILD(no_cache_stages), .arg = "STAGE[,STAGE]", .help = "make these stages anew"},
+    {"platform", 0, OPT_STR, BUILD(platform), .arg = "OS/ARCH[/VARIANT]",
+     .help = "must be this machine's own platform"},
+    {"rewrite-timestamp", 0, OPT_BOOL, BUILD(rewrite), .help = "no file in a new layer is younger than the epoch"},
+    {"rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
+    {"source-date-epoch", 0, OPT_STR, BUILD(epoch), .arg = "SECONDS", .help = "what the image says of its times",
+     .def = "$SOURCE_DATE_EPOCH"},
+    {"timestamp", 0, OPT_STR, BUILD(timestamp), .arg = "SECONDS",
+     .help = "the time of the image and of all files in its new layers"},
     {"build-context", 0, OPT_LIST, BUILD(contexts), .arg = "NAME=WHERE",
      .help =
          "what FROM NAME and COPY --from=NAME mean: a directory, archive, URL, git repository, docker-image://IMAGE"},
@@ -49,6 +72,36 @@ static int write_id(const char *path, const char *id)
     return r < 0 ? err_wrap(r, "--iidfile") : 0;
 }
 
+static int write_metadata(const struct build_options *build, const char *path, const char *id)
+{
+    auto_free char *digest = xasprintf("sha256:%s", id), *names = strv_join(build->tags, ",");
+    auto_json json_t *o = json_object();
+    json_object_set_new(o, "containerimage.config.digest", json_string(digest));
+    if (build->tags)
+        json_object_set_new(o, "image.name", json_from_str(names));
+    auto_free char *text = json_text(o, true);
+    int r = file_write(AT_FDCWD, path, text, strlen(text), 0644);
+    return r < 0 ? err_wrap(r, "--metadata-file") : 0;
+}
+
+/* --build-arg wins over what files say. */
+static int read_arg_files(char *const *files, char *const *words, char ***ret)
+{
+    int r = 0;
+    strv_foreach (path, files) {
+        auto_free char *text = NULL;
+        r = file_read(AT_FDCWD, path, ARG_FILE_MAX, &text, NULL);
+        if (r < 0)
+            return err_set(r, "--build-arg-file %s: %s", path, strerror(-r));
+        auto_strv char **lines = strv_split(text, "\r\n");
+        strv_foreach (line, lines)
+            if (*str_trim(line) && *str_trim(line) != '#')
+                strv_add(ret, str_trim(line));
+    }
+    strv_extend(ret, words);
+    return 0;
+}
+
 static void defaults(void *opts)
 {
     registry_flags_defaults(&((struct build_opts *)opts)->pull.registry);
@@ -72,12 +125,16 @@ static int run(void *opts, char **args)
     struct build_options build = o->build; /* the rest is the option table's to free */
     struct store *s;
     char id[65], here[] = ".";
+    auto_strv char **build_args = NULL;
     build.context = args[0] ? args[0] : here;
     build.log_fd = STDERR_FILENO;
     build.need_image = need_image;
     build.need_arg = &need;
     need.pull.quiet = build.quiet;
     int r = pull_flags_check(&need.pull);
+    if (r == 0)
+        r = read_arg_files(o->arg_files, build.build_args, &build_args);
+    build.build_args = build_args;
     if (r == 0)
         r = cmd_store(&s);
     if (r < 0)
@@ -86,6 +143,8 @@ static int run(void *opts, char **args)
     r = build_image(s, &build, id);
     if (r == 0 && o->iidfile)
         r = write_id(o->iidfile, id);
+    if (r == 0 && o->metadata_file)
+        r = write_metadata(&build, o->metadata_file, id);
     if (r < 0)
         return r;
     printf("%s\n", id);

@@ -401,7 +401,7 @@ static char *path_in(const struct place *d, const char *name)
 static int entry_time(const struct pack *p, int fd, const char *name, const struct stat *st, int64_t *ret)
 {
     struct timespec clamp = {.tv_sec = p->options->epoch};
-    bool late = p->options->epoch >= 0 && nanoseconds(&st->st_mtim) > nanoseconds(&clamp);
+    bool late = p->options->epoch >= 0 && (p->options->same_time || nanoseconds(&st->st_mtim) > nanoseconds(&clamp));
     *ret = nanoseconds(late ? &clamp : &st->st_mtim);
     return late ? time_put(fd, name, &clamp) : 0;
 }
