@@ -41,6 +41,13 @@ struct build_options {
  * printed there. */
 int build_image(struct store *s, const struct build_options *o, char ret_id[65]);
 
+/* What is odd in the Dockerfile, by BuildKit's rules (DF-11): lines "FILE:LINE: RULE: text" in the file's order, NULL
+ * if there is nothing. Nothing is built. The caller frees. */
+int build_check(struct store *s, const struct build_options *o, char ***ret_findings);
+/* Its stages, each "NAME (from BASE)"; and its arguments, each "NAME=DEFAULT" as written. The caller frees. */
+int build_targets(struct store *s, const struct build_options *o, char ***ret);
+int build_outline(struct store *s, const struct build_options *o, char ***ret);
+
 /* Changes a config by instructions as they stand in a Dockerfile ("CMD [\"sh\"]", "ENV A=b"), one after the other;
  * those that make layers are refused. Nothing is changed on failure. */
 int build_change(struct image_config *config, char *const *changes);

@@ -45,6 +45,7 @@ struct instruction {
     enum instruction_kind kind;
     unsigned line;   /* first line, from 1 */
     unsigned column; /* of the first argument behind the flags, in its own line, from 1 */
+    char *written;   /* the name as it stands there */
     char *text;      /* "RUN apk add x": name in upper case, arguments as written with continuations joined; heredocs
                       * follow on lines of their own */
     char **flags;    /* "name=value" of --name=value, in order ("name=true" for a bare switch) */
@@ -72,6 +73,7 @@ struct dockerfile {
     struct dockerfile_stage *stages;
     size_t n_stages;
     char **warnings; /* "Dockerfile:3: MAINTAINER is deprecated, use LABEL" */
+    char **rules;    /* of each warning: BuildKit's rule that it breaks, or "" */
     char escape;     /* '\\' or '`' */
     char *check;     /* value of the directive # check=, or NULL */
 };

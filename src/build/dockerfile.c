@@ -36,9 +36,11 @@ static int add_stage(struct dockerfile *d, struct source *s, const struct lex_li
         return lex_error(s, l, 0, NULL, "more than %d stages", STAGES_MAX);
     }
     if (name && has_stage(d, name))
-        lex_warn(s, from->line, "another stage has the name \"%s\" already; the later one hides it", name);
+        lex_warn(s, from->line, "DuplicateStageName",
+                 "another stage has the name \"%s\" already; the later one hides it", name);
     if (name && (str_eq(name, "scratch") || str_eq(name, "context")))
-        lex_warn(s, from->line, "\"%s\" means something else where a stage is named; choose another name", name);
+        lex_warn(s, from->line, "ReservedStageName",
+                 "\"%s\" means something else where a stage is named; choose another name", name);
     d->stages = xrealloc(d->stages, (d->n_stages + 1) * sizeof(*d->stages));
     d->stages[d->n_stages++] = (struct dockerfile_stage){.name = name, .from = *from};
     *from = (struct instruction){0};
@@ -73,7 +75,7 @@ static int read_lines(struct dockerfile *d, struct source *s, struct lex_line *l
         if (r < 0)
             return r;
         if (i.kind == INSTR_MAINTAINER && !told) {
-            lex_warn(s, i.line, "MAINTAINER is deprecated, use LABEL");
+            lex_warn(s, i.line, "MaintainerDeprecated", "MAINTAINER is deprecated, use LABEL");
             told = true;
         }
         if ((r = place(d, s, &lines[k], &i)) < 0)
@@ -103,6 +105,7 @@ int dockerfile_parse(const char *file, const char *bytes, size_t len, struct doc
         r = read_lines(&d, &s, lines, n);
     lex_lines_free(lines, n);
     d.warnings = s.warnings;
+    d.rules = s.rules;
     d.check = s.check;
     d.escape = s.escape;
     if (r < 0)
@@ -131,5 +134,6 @@ void dockerfile_done(struct dockerfile *d)
     free(d->file);
     free(d->check);
     strv_free(d->warnings);
+    strv_free(d->rules);
     *d = (struct dockerfile){0};
 }

@@ -149,6 +149,7 @@ void instruction_done(struct instruction *i)
     free(i->text);
     strv_free(i->flags);
     strv_free(i->args);
+    free(i->written);
     free(i->stage_name);
     heredocs_free(i->heredocs, i->n_heredocs);
     *i = (struct instruction){0};
@@ -216,6 +217,7 @@ static int read_name(struct reading *r)
     auto_free char *word = xstrndup(r->l->text, len);
 
     r->row = find_row(word, len);
+    r->i->written = xstrdup(word);
     if (!r->row)
         return fail_unknown(r->s, r->l, word);
     r->i->kind = (enum instruction_kind)(r->row - rows);
@@ -322,7 +324,7 @@ static void warn_comment(struct reading *r, const struct lex_words *w)
     if (!c)
         return;
     lex_where(r->l, offset_of(r, c->start), &line, &column);
-    lex_warn(r->s, line, "what follows # belongs to %s: %s", r->row->name, inline_comment);
+    lex_warn(r->s, line, "", "what follows # belongs to %s: %s", r->row->name, inline_comment);
 }
 
 /* "RULE takes ..." with the caret at the word that is too much: the inline comment, if there is one. */
@@ -387,8 +389,9 @@ static bool read_json(struct reading *r)
     }
     err_clear();
     if (r->row->form != FORM_JSON && is_near_json(r->args))
-        lex_warn(r->s, r->l->line, "the [...] of %s is no JSON array of strings in double quotes; it is taken as %s",
-                 r->row->name, r->row->form == FORM_LIST ? "words" : "a command line for the shell");
+        lex_warn(r->s, r->l->line, "",
+                 "the [...] of %s is no JSON array of strings in double quotes; it is taken as %s", r->row->name,
+                 r->row->form == FORM_LIST ? "words" : "a command line for the shell");
     return false;
 }
 

@@ -150,7 +150,7 @@ int lex_error(const struct source *s, const struct lex_line *l, size_t offset, c
     return error_at(s, line, column, hint, text);
 }
 
-void lex_warn(struct source *s, unsigned line, const char *fmt, ...)
+void lex_warn(struct source *s, unsigned line, const char *rule, const char *fmt, ...)
 {
     auto_free char *text = NULL;
     va_list ap;
@@ -161,6 +161,7 @@ void lex_warn(struct source *s, unsigned line, const char *fmt, ...)
     text = xvasprintf(fmt, ap);
     va_end(ap);
     strv_addf(&s->warnings, "%s:%u: %s", s->file, line, text);
+    strv_add(&s->rules, rule);
 }
 
 /* ---- directives ---- */
@@ -186,7 +187,8 @@ static int set_syntax(struct source *s, const struct span *l, size_t at, const c
     auto_free char *shown = str_printable(value);
 
     if (!str_after(image ? image : value, "docker/dockerfile"))
-        lex_warn(s, l->number, "the syntax \"%s\" is not known here; the file is read as a plain Dockerfile", shown);
+        lex_warn(s, l->number, "", "the syntax \"%s\" is not known here; the file is read as a plain Dockerfile",
+                 shown);
     return 0;
 }
 
@@ -305,7 +307,8 @@ static void join_continuations(struct source *s, struct cursor *c, struct lex_li
         add_piece(l, text, &next, len);
     }
     if (empty)
-        lex_warn(s, empty, "empty line within a continued instruction; docker will refuse it some day");
+        lex_warn(s, empty, "NoEmptyContinuation",
+                 "empty line within a continued instruction; docker will refuse it some day");
 }
 
 /* The logical line that begins at first; its text is "" if there is nothing in it. */

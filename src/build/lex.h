@@ -12,7 +12,7 @@ struct source {
     char escape;
     char *check;                              /* the directive's value, or NULL */
     bool (*takes_heredocs)(const char *line); /* may this instruction have heredocs? NULL: none */
-    char **warnings;
+    char **warnings, **rules;                 /* of each warning: the rule that it breaks, or "" */
     size_t n_warnings;
 };
 
@@ -65,8 +65,10 @@ bool lex_is_open(const struct lex_word *w, char escape);
  * hint (may be NULL) goes below. Returns -EINVAL. */
 int lex_error(const struct source *s, const struct lex_line *l, size_t offset, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* Keeps "FILE:LINE: text"; after the first hundred warnings a file has had its warning. */
-void lex_warn(struct source *s, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Keeps "FILE:LINE: text"; after the first hundred warnings a file has had its warning. rule: BuildKit's name of what
+ * is broken, or "". */
+void lex_warn(struct source *s, unsigned line, const char *rule, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The place of an offset. */
 void lex_where(const struct lex_line *l, size_t offset, unsigned *ret_line, unsigned *ret_column);
 

@@ -13,8 +13,8 @@ struct build_opts {
     struct build_options build;
     struct pull_flags pull;
     char *iidfile, *metadata_file;
-    char **arg_files;
-    bool true_by_nature;
+    char **arg_files, *call;
+    bool true_by_nature, check;
 };
 
 #define BUILD(member) OPT(struct build_opts, build.member)
@@ -25,6 +25,11 @@ static const struct opt build_table[] = {
      .help = "set an ARG of the Dockerfile; without a value, to that of the environment"},
     {"build-arg-file", 0, OPT_LIST, OPT(struct build_opts, arg_files), .arg = "FILE",
      .help = "a file of lines NAME=VALUE, as --build-arg takes them", .complete = COMPLETE_FILE},
+    {"call", 0, OPT_STR, OPT(struct build_opts, call), .arg = "WHAT",
+     .help = "build, or only look at the Dockerfile: check, outline (its arguments), targets (its stages)",
+     .def = "build", .complete = COMPLETE_WORDS, .words = "build check outline targets"},
+    {"check", 0, OPT_BOOL, OPT(struct build_opts, check),
+     .help = "only tell what is odd in the Dockerfile; status 1 if anything is"},
     {"compress", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* nothing is sent to a daemon */
     {"env", 0, OPT_LIST, BUILD(env), .arg = "NAME[=VALUE]", .help = "set a variable in the image"},
     {"force-rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* no containers stay, ever */
@@ -107,6 +112,34 @@ static void defaults(void *opts)
     registry_flags_defaults(&((struct build_opts *)opts)->pull.registry);
 }
 
+/* --call: prints what one of these says of the Dockerfile. */
+static const struct call {
+    const char *name;
+    int (*list)(struct store *s, const struct build_options *o, char ***ret);
+    int status; /* if there is anything */
+} calls[] = {{"check", build_check, 1}, {"outline", build_outline, 0}, {"targets", build_targets, 0}};
+
+static int find_call(const struct build_opts *o, const struct call **ret)
+{
+    const char *name = o->check ? "check" : o->call ? o->call : "build";
+    *ret = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        if (str_eq(name, calls[i].name))
+            *ret = &calls[i];
+    return *ret || str_eq(name, "build")
+               ? 0
+               : err_set(-EINVAL, "--call %s is not known; known: build, check, outline, targets", name);
+}
+
+static int run_call(const struct call *call, struct store *s, const struct build_options *build)
+{
+    auto_strv char **lines = NULL;
+    int r = call->list(s, build, &lines);
+    strv_foreach (line, lines)
+        printf("%s\n", line);
+    return r < 0 ? r : lines ? call->status : 0;
+}
+
 struct need {
     struct store *store;
     struct pull_flags pull;
@@ -126,6 +159,7 @@ static int run(void *opts, char **args)
     struct store *s;
     char id[65], here[] = ".";
     auto_strv char **build_args = NULL;
+    const struct call *call = NULL;
     build.context = args[0] ? args[0] : here;
     build.log_fd = STDERR_FILENO;
     build.need_image = need_image;
@@ -136,10 +170,14 @@ static int run(void *opts, char **args)
         r = read_arg_files(o->arg_files, build.build_args, &build_args);
     build.build_args = build_args;
     if (r == 0)
+        r = find_call(o, &call);
+    if (r == 0)
         r = cmd_store(&s);
     if (r < 0)
         return r;
     need.store = s;
+    if (call)
+        return run_call(call, s, &build);
     r = build_image(s, &build, id);
     if (r == 0 && o->iidfile)
         r = write_id(o->iidfile, id);

@@ -189,7 +189,7 @@ teardown() {
     run_whelk build --build-context x "$C"
     assert_status 125
     assert_stderr --partial "give NAME=WHERE"
-    run_whelk build --build-context nosuch=docker-image://base --build-context dir=/no/such "$C"
+    run_whelk build --build-context nosuch=docker-image://base --build-context tar="$C" --build-context dir=/no/such "$C"
     assert_status 125
     assert_stderr --partial "--build-context dir"
 }
@@ -791,6 +791,114 @@ DOCKERFILE
     assert_equal "$(inspect_field img .Config.Labels.v)" "1/1-two/2/$arch/env/none"
     assert_equal "$(in_image cat /env)" "p 1"
     assert_equal "$stderr" "Warning: --build-arg zzz was not consumed: no ARG declares it"
+}
+
+@test "--build-arg-file, --env, --from, --platform, --metadata-file and what is true by nature" {
+    printf 'FROM nosuch\nARG A\nARG B\nENV E=file\nLABEL v=$A$B\n' | dockerfile
+    printf '# comment\nA=1\r\nB=2\n\n' >"$C/args"
+    F=own whelk build -q -t img --build-arg-file "$C/args" --build-arg B=3 --env E=option --env F --from base --rm --force-rm=true \
+        --compress --load --platform "linux/$(inspect_field base .Architecture)" --metadata-file "$C/meta" "$C"
+    assert_equal "$(inspect_field img .Config.Labels.v)" 13
+    assert_equal "$(inspect_field img '.Config.Env | map(select(startswith("E=") or startswith("F="))) | join(" ")')" "E=option F=own"
+    assert_equal "$(jq -r '."containerimage.config.digest", ."image.name"' "$C/meta" | xargs)" "$(inspect_field img .Id) img"
+    for options in "--build-arg-file $C/none" "--env =x" "--platform plan9/mips" "--timestamp x" "--timestamp 1 --source-date-epoch 2" \
+        "--rewrite-timestamp" "--metadata-file $C/none/x --from base" "--call nothing"; do
+        run_whelk build -q $options "$C"
+        assert_status 125
+        assert_one_error
+    done
+}
+
+@test "--no-cache-filter makes the stages anew that it names" {
+    printf 'FROM base AS a\nRUN echo a >/a\nFROM a AS b\nRUN echo b >/b\nFROM base\nCOPY --from=b /b /\n' | dockerfile
+    whelk build -q "$C"
+    run_whelk build --no-cache-filter=a "$C"
+    assert_success
+    assert_equal "$(cached)" 1 # COPY: what it takes is the same
+    run_whelk build --no-cache-filter=A,2 --no-cache-filter 1 "$C"
+    assert_success
+    assert_equal "$(cached)" 0
+}
+
+@test "--timestamp and SOURCE_DATE_EPOCH: equal input gives equal images, whenever it is built" {
+    printf 'FROM base\nRUN mkdir /d && echo x >/d/x\nCOPY f /f\nWORKDIR /w/w\n' | dockerfile
+    echo f >"$C/f"
+    one=$(whelk build -q --no-cache --timestamp 1000000000 -t img "$C")
+    touch "$C/f"
+    assert_equal "$(whelk build -q --no-cache --timestamp 1000000000 -t img "$C")" "$one"
+    assert_equal "$(inspect_field img '| .Created, .History[-1].created' | xargs)" "2001-09-09T01:46:40.000000000Z 2001-09-09T01:46:40.000000000Z"
+    assert_equal "$(in_image stat -c %Y /d /d/x /f /w /w/w | sort -u)" 1000000000
+    touch -d @5 "$C/f"
+    one=$(SOURCE_DATE_EPOCH=1000 whelk build -q --no-cache --rewrite-timestamp "$C")
+    assert_equal "$(whelk build -q --no-cache --rewrite-timestamp --source-date-epoch 1000 -t img "$C")" "$one"
+    assert_equal "$(in_image stat -c %Y /d/x /f | xargs)" "1000 5"
+    run_whelk build --build-arg SOURCE_DATE_EPOCH=1000 -t img "$C"
+    assert_success
+    refute_stderr "not consumed"
+    assert_equal "$(inspect_field img .Created)" "1970-01-01T00:16:40.000000000Z"
+}
+
+@test "--check: a line for each rule that is broken; --call targets, outline" {
+    cat >"$C/Dockerfile" <<'DOCKERFILE'
+ARG TAG
+FROM base:$TAG AS Builder
+from $NOPE as b
+FROM --platform=linux/amd64 base as context
+WORKDIR rel
+ENV API_KEY x
+ENV A=b
+RUN echo \
+
+  x
+CMD echo
+CMD echo $UNDEF
+COPY $UNDEF $A ${D:-x} /x/
+COPY secret /
+EXPOSE 80/TCP 80:80
+MAINTAINER x
+FROM --platform=$TARGETPLATFORM base AS builder
+SHELL ["/bin/sh","-c"]
+CMD x
+ARG PUBLIC_KEY=1
+DOCKERFILE
+    echo secret >"$C/.dockerignore"
+    run_whelk build --check "$C"
+    assert_status 1
+    [ -z "$stderr" ]
+    assert_equal "$(cut -d ' ' -f 1,2 <<<"$output" | sed 's/Dockerfile:\(.*\): \(.*\):/\1 \2/' | xargs)" "$(xargs <<'RULES'
+2 InvalidDefaultArgInFrom
+2 StageNameCasing
+3 ConsistentInstructionCasing
+3 InvalidDefaultArgInFrom
+3 UndefinedArgInFrom
+4 FromAsCasing
+4 FromPlatformFlagConstDisallowed
+4 ReservedStageName
+5 WorkdirRelativePath
+6 LegacyKeyValueFormat
+6 SecretsUsedInArgOrEnv
+9 NoEmptyContinuation
+11 JSONArgsRecommended
+12 JSONArgsRecommended
+12 MultipleInstructionsDisallowed
+13 UndefinedVar
+14 CopyIgnoredFile
+15 ExposeInvalidFormat
+15 ExposeProtoCasing
+16 MaintainerDeprecated
+17 DuplicateStageName
+17 RedundantTargetPlatform
+RULES
+)"
+    run_whelk build --call=targets "$C"
+    assert_success
+    assert_output $'builder (from base:$TAG)\nb (from $NOPE)\ncontext (from base)\nbuilder (from base) (default)'
+    run_whelk build --call outline "$C"
+    assert_output $'TAG\nPUBLIC_KEY=1'
+    printf '# check=skip=JSONArgsRecommended\nFROM base\nCMD x\n' | dockerfile
+    run_whelk build --call check "$C"
+    assert_success
+    assert_output ""
 }
 
 # --- what the image says

@@ -71,6 +71,8 @@ static void test_lines(void **state)
             fail_msg("row %zu: %zu warnings", i, s.n_warnings);
         lex_lines_free(lines, n);
         strv_free(s.warnings);
+        strv_free(s.rules);
+        free(s.check);
     }
 }
 
@@ -92,6 +94,8 @@ static void test_bad(void **state)
         assert_string_equal(err_text(-EINVAL), bad[i].message);
         lex_lines_free(lines, n);
         strv_free(s.warnings);
+        strv_free(s.rules);
+        free(s.check);
     }
 }
 
