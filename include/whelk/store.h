@@ -33,8 +33,16 @@ int store_run_dir(struct store *s, int *ret_fd);
 int store_shift(const char *root, bool *ret_changed);
 /* Runs fn(arg) in a worker that is root in the store's user namespace. */
 int store_run(const struct store *s, int (*fn)(void *arg), void *arg);
+/* Bytes of disk that the tree at path (below the store) takes, with the store's ids if need be; -ENOENT without text. */
+int store_usage(const struct store *s, const char *path, uint64_t *ret);
 /* Moves dirfd/name to tmp/trash-<id> and removes it from there, with the store's ids if need be. */
 int store_trash(const struct store *s, const char *dir, const char *name);
+/* Bytes of disk of all of it. */
+int store_size(const struct store *s, uint64_t *ret);
+/* Is it somewhere that must not be removed: "/", the home, the runtime or the current directory? -EINVAL with text. */
+int store_check_place(const struct store *s);
+/* Removes the whole store but for what is not whelk's (PAIN-07). No container may run; s can only be closed then. */
+int store_reset(const struct store *s);
 /* Removes what killed commands left: staging without owner, trash, dead --rm containers. Cheap when there is nothing.
  * For commands that change the store; never fails a command. */
 void store_tidy(const struct store *s);

@@ -2,12 +2,10 @@
 #include "cmd.h"
 #include "confirm.h"
 #include "containers.h"
+#include "prune.h"
 
-#include "whelk/fd.h"
+#include "whelk/event.h"
 #include "whelk/run.h"
-#include "whelk/units.h"
-
-#include <fcntl.h>
 
 struct prune_opts {
     bool force;
@@ -34,7 +32,7 @@ static int is_wanted(const struct store *s, const char *id, char *const *filters
     return r == -ENOENT ? 0 : r;
 }
 
-static int prune_one(const struct store *s, const char *id, char *const *filters, uint64_t *sum)
+static int prune_one(const struct store *s, const char *id, char *const *filters, struct prune_out *out)
 {
     struct ctr_state state;
     uint64_t bytes = 0;
@@ -44,23 +42,32 @@ static int prune_one(const struct store *s, const char *id, char *const *filters
     int r = is_wanted(s, id, filters);
     if (r <= 0)
         return r;
-    if (tree_usage(s->fd, path, &bytes) < 0)
-        bytes = 0; /* what belongs to others inside cannot be counted from here */
+    if (store_usage(s, path, &bytes) < 0)
+        bytes = 0; /* removed meanwhile */
     r = run_remove(s, id, false, 0);
     if (r < 0)
-        return r;
-    *sum += bytes;
-    printf("%s\n", id);
+        return r == -ENOENT || r == -EBUSY ? 0 : r; /* removed or started meanwhile */
+    out->bytes += bytes;
+    prune_line(out, "%s", id);
     return 0;
+}
+
+int prune_containers(const struct store *s, char *const *filters, struct prune_out *out)
+{
+    auto_strv char **ids = NULL;
+    int r = ctr_list(s, &ids);
+    strv_foreach (id, ids)
+        r = r < 0 ? r : prune_one(s, id, filters, out);
+    if (r == 0 && out->begun)
+        event_object(s, "container", "prune", "", "");
+    return r;
 }
 
 static int run(void *opts, char **args)
 {
     const struct prune_opts *o = opts;
+    struct prune_out out = {0};
     struct store *s;
-    auto_strv char **ids = NULL;
-    uint64_t sum = 0;
-    char size[16];
     int r = filter_check(ctr_prune_filters, o->filters);
     if (r < 0)
         return r;
@@ -69,11 +76,9 @@ static int run(void *opts, char **args)
     if (sure <= 0)
         return r;
     if (r == 0)
-        r = ctr_list(s, &ids);
-    strv_foreach (id, ids)
-        r = r < 0 ? r : prune_one(s, id, o->filters, &sum);
+        r = prune_containers(s, o->filters, &out);
     if (r == 0)
-        printf("Total reclaimed space: %s\n", size_format(sum, size));
+        prune_total(out.bytes);
     return r;
 }
 

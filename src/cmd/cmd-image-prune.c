@@ -1,9 +1,10 @@
 /* whelk image prune: removes the images that nobody needs. */
 #include "confirm.h"
 #include "images.h"
+#include "prune.h"
 
+#include "whelk/event.h"
 #include "whelk/gc.h"
-#include "whelk/units.h"
 
 struct prune_opts {
     bool all, force;
@@ -30,7 +31,7 @@ static int untag_row(const struct image_row *row, void *ctx)
         return 0;
     int r = name_remove(row->set->store, row->reference);
     if (r == 0)
-        printf("Untagged: %s\n", row->reference);
+        prune_line(ctx, "Untagged: %s", row->reference);
     return r == -ENOENT ? 0 : r;
 }
 
@@ -40,19 +41,20 @@ static int remove_row(const struct image_row *row, void *ctx)
         return 0;
     int r = image_remove(row->set->store, row->image->id);
     if (r == 0)
-        printf("Deleted: sha256:%s\n", row->image->id);
+        prune_line(ctx, "Deleted: sha256:%s", row->image->id);
     return r == -ENOENT ? 0 : r;
 }
 
 /* What there is now, through fn. */
-static int each(const struct store *s, const struct prune_opts *o, int (*fn)(const struct image_row *row, void *ctx))
+static int each(const struct store *s, char *const *filters, int (*fn)(const struct image_row *row, void *ctx),
+                struct prune_out *out)
 {
     struct image_set set = {0};
     int r = image_set_load(s, &set);
     if (r == 0)
         r = image_set_load_users(&set);
     if (r == 0)
-        r = image_rows_each(&set, image_prune_filters, o->filters, fn, NULL);
+        r = image_rows_each(&set, image_prune_filters, filters, fn, out);
     image_set_done(&set);
     return r;
 }
@@ -76,19 +78,28 @@ static int take_dangling(struct prune_opts *o)
 }
 
 /* Names first, then the images that have none, or none any more. */
-static int prune(struct store *s, const struct prune_opts *o)
+int prune_images(struct store *s, bool all, char *const *filters, struct prune_out *out)
 {
     struct gc_result freed = {0};
-    char size[16];
-    store_tidy(s);
-    int r = o->all ? each(s, o, untag_row) : 0;
+    int r = all ? each(s, filters, untag_row, out) : 0;
     if (r == 0)
-        r = each(s, o, remove_row);
+        r = each(s, filters, remove_row, out);
     if (r == 0)
         r = gc_run(s, &freed);
-    if (r == 0)
-        printf("Total reclaimed space: %s\n", size_format(freed.bytes, size));
+    out->bytes += freed.bytes;
     gc_result_done(&freed);
+    if (r == 0 && out->begun)
+        event_object(s, "image", "prune", "", "");
+    return r;
+}
+
+static int prune(struct store *s, const struct prune_opts *o)
+{
+    struct prune_out out = {0};
+    store_tidy(s);
+    int r = prune_images(s, o->all, o->filters, &out);
+    if (r == 0)
+        prune_total(out.bytes);
     return r;
 }
 

@@ -1,8 +1,9 @@
 /* whelk volume prune */
 #include "confirm.h"
+#include "prune.h"
 #include "volumes.h"
 
-#include "whelk/units.h"
+#include "whelk/event.h"
 
 struct prune_opts {
     bool all, force, dry_run;
@@ -36,36 +37,45 @@ static int take_all(struct prune_opts *o)
     return 0;
 }
 
-static int prune(struct store *s, const struct prune_opts *o, const struct volume_rows *rows)
+static int remove_unused(const struct store *s, const struct volume_row *row, bool dry_run, struct prune_out *out)
 {
-    uint64_t total = 0;
-    char text[16];
+    uint64_t bytes = 0;
+    if (volume_usage(s, row->v.name, &bytes) < 0)
+        bytes = 0;
+    int r = dry_run ? 0 : volume_remove(s, row->v.name);
+    if (r == 0) {
+        prune_line(out, "%s", row->v.name);
+        out->bytes += bytes;
+    }
+    return r == -ENOENT || r == -EBUSY ? 0 : r; /* gone or taken meanwhile */
+}
+
+int prune_volumes(const struct store *s, bool all, bool dry_run, char *const *filters, struct prune_out *out)
+{
+    struct volume_rows rows = {0};
     int status = 0;
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct volume_row *row = &rows->items[i];
-        uint64_t bytes = 0;
-        if (row->links || (!row->v.anonymous && !o->all))
+    int r = volume_rows_load(s, filters, &rows);
+    for (size_t i = 0; r == 0 && i < rows.n; i++) {
+        const struct volume_row *row = &rows.items[i];
+        if (row->links || (!row->v.anonymous && !all))
             continue;
-        if (volume_usage(s, row->v.name, &bytes) < 0)
-            bytes = 0;
-        int r = o->dry_run ? 0 : volume_remove(s, row->v.name);
-        if (r == 0) {
-            printf("%s\n", row->v.name);
-            total += bytes;
-        } else if (r != -ENOENT && r != -EBUSY) { /* gone or taken meanwhile */
-            cmd_report(r);
+        int one = remove_unused(s, row, dry_run, out);
+        if (one < 0) {
+            cmd_report(one);
             status = cmd_worse(status, err_status());
         }
     }
-    printf("Total reclaimed space: %s\n", size_format(total, text));
-    return status;
+    volume_rows_done(&rows);
+    if (r == 0 && out->begun && !dry_run)
+        event_object(s, "volume", "prune", "", "");
+    return r < 0 ? r : status;
 }
 
 static int run(void *opts, char **args)
 {
     struct prune_opts *o = opts;
+    struct prune_out out = {0};
     struct store *s;
-    struct volume_rows rows = {0};
     int r = take_all(o);
     if (r == 0)
         r = filter_check(volume_filters, o->filters);
@@ -80,10 +90,9 @@ static int run(void *opts, char **args)
     if (r < 0)
         return r;
     store_tidy(s);
-    r = volume_rows_load(s, o->filters, &rows);
-    if (r == 0)
-        r = prune(s, o, &rows);
-    volume_rows_done(&rows);
+    r = prune_volumes(s, o->all, o->dry_run, o->filters, &out);
+    if (r >= 0)
+        prune_total(out.bytes);
     return r;
 }
 

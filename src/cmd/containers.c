@@ -16,8 +16,8 @@ void ctr_sizes(const struct store *s, const struct ctr *c, uint64_t *ret_wrote, 
 {
     auto_free char *path = xasprintf("containers/%s/upper", c->id);
     uint64_t wrote = 0, all;
-    if (tree_usage(s->fd, path, &wrote) < 0)
-        wrote = 0; /* what belongs to others inside cannot be counted from here */
+    if (store_usage(s, path, &wrote) < 0)
+        wrote = 0; /* removed meanwhile */
     all = wrote;
     strv_foreach (key, c->layers) {
         struct layer layer = {0};

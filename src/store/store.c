@@ -86,6 +86,16 @@ static int check_place(const struct store *s)
     return 0;
 }
 
+int store_check_place(const struct store *s)
+{
+    struct stat st, here;
+    int r = check_place(s);
+    if (r == 0 && fstat(s->fd, &st) == 0 && stat(".", &here) == 0 && st.st_dev == here.st_dev &&
+        st.st_ino == here.st_ino)
+        r = err_set(-EINVAL, "%s is the current directory; call it from elsewhere", s->path);
+    return r;
+}
+
 static bool is_store_entry(const char *name)
 {
     bool own = str_eq(name, gc_lock) || str_eq(name, store_marker_name) || str_after(name, ".tmp-");

@@ -11,7 +11,6 @@
 #include "whelk/units.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 enum { DATA_MODE = 0755, DIR_MODE = 0700 };
 
@@ -136,32 +135,10 @@ int volumes_used(const struct store *s, char ***ret_names)
 
 /* ---- size ---- */
 
-struct usage {
-    const struct store *store;
-    const char *path;
-    uint64_t *bytes; /* shared with the worker */
-};
-
-static int usage_worker(void *arg)
-{
-    const struct usage *u = arg;
-    return tree_usage(u->store->fd, u->path, u->bytes);
-}
-
 int volume_usage(const struct store *s, const char *name, uint64_t *ret)
 {
     auto_free char *path = volume_data(name);
-    int r = tree_usage(s->fd, path, ret);
-    if ((r != -EACCES && r != -EPERM) || idmap_none(&s->map))
-        return r;
-    uint64_t *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        return err_sys("cannot measure volume %s", name);
-    r = store_run(s, usage_worker, &(struct usage){s, path, shared});
-    if (r == 0)
-        *ret = *shared;
-    munmap(shared, sizeof *shared);
-    return r;
+    return store_usage(s, path, ret);
 }
 
 /* ---- making ---- */
