@@ -59,6 +59,9 @@ void strv_addf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2,
 void strv_extend(char ***v, char *const *more);
 char **strv_copy(char *const *v);
 char **strv_split(const char *s, const char *separators); /* empty pieces dropped */
+/* The comma-separated fields of a line of CSV (RFC 4180): a field that begins with a quote ends with one, and "" in it is
+ * one quote; empty fields stay. -EINVAL without text if quotes are elsewhere or do not end. */
+int strv_split_csv(const char *line, char ***ret);
 char *strv_join(char *const *v, const char *separator);   /* caller frees */
 bool strv_has(char *const *v, const char *s);
 bool strv_eq(char *const *a, char *const *b);

@@ -263,6 +263,42 @@ char **strv_split(const char *s, const char *separators)
     return v;
 }
 
+/* A field in quotes, from behind the first one. NULL: it does not end. */
+static const char *quoted_field(const char *p, struct buf *field)
+{
+    for (; *p; p++) {
+        if (*p != '"')
+            buf_addc(field, *p);
+        else if (p[1] == '"')
+            buf_addc(field, *p++);
+        else
+            return p + 1;
+    }
+    return NULL;
+}
+
+int strv_split_csv(const char *line, char ***ret)
+{
+    auto_strv char **fields = NULL;
+    for (const char *p = line;; p++) {
+        auto_buf struct buf field = {0};
+        size_t plain = strcspn(p, ",");
+        if (*p == '"') {
+            p = quoted_field(p + 1, &field);
+        } else if (!memchr(p, '"', plain)) {
+            buf_add(&field, p, plain);
+            p += plain;
+        }
+        if (!p || (*p && *p != ','))
+            return -EINVAL;
+        strv_add_take(&fields, buf_take(&field));
+        if (!*p)
+            break;
+    }
+    *ret = take_ptr(&fields);
+    return 0;
+}
+
 char *strv_join(char *const *v, const char *separator)
 {
     struct buf b = {0};

@@ -6,41 +6,11 @@
 
 /* ---- fields ---- */
 
-/* A field in quotes, from behind the first one: "" is one quote. NULL: it does not end. */
-static const char *quoted_field(const char *p, struct buf *field)
-{
-    for (; *p; p++) {
-        if (*p != '"')
-            buf_addc(field, *p);
-        else if (p[1] == '"')
-            buf_addc(field, *p++);
-        else
-            return p + 1;
-    }
-    return NULL;
-}
-
 static int split_fields(const struct mount_ask *a, char ***ret)
 {
-    auto_strv char **fields = NULL;
-    for (const char *p = a->spec;; p++) {
-        auto_buf struct buf field = {0};
-        size_t plain = strcspn(p, ",");
-        if (*p == '"') {
-            p = quoted_field(p + 1, &field);
-        } else if (!memchr(p, '"', plain)) {
-            buf_add(&field, p, plain);
-            p += plain;
-        }
-        if (!p || (*p && *p != ','))
-            return err_set(-EINVAL, "--mount %s: quotes go around a whole field, as in '\"source=/a,b\",target=/c'",
-                           a->spec);
-        strv_add_take(&fields, buf_take(&field));
-        if (!*p)
-            break;
-    }
-    *ret = take_ptr(&fields);
-    return 0;
+    if (strv_split_csv(a->spec, ret) == 0)
+        return 0;
+    return err_set(-EINVAL, "--mount %s: quotes go around a whole field, as in '\"source=/a,b\",target=/c'", a->spec);
 }
 
 /* ---- keys ---- */
