@@ -19,6 +19,8 @@ struct build_options {
     char **build_args; /* NAME=value or NAME */
     char **labels;     /* KEY=VALUE */
     char *target;      /* stage name or number */
+    char **secrets;    /* for RUN --mount=type=secret: "id=NAME,src=FILE" */
+    char **ssh;        /* for RUN --mount=type=ssh: "default" or "NAME=SOCKET" */
     char *network;     /* of RUN steps: "private", "none", "host" */
     char **env;        /* NAME=VALUE or NAME: set in the image */
     char *from;        /* in the place of the image of the first FROM, or NULL */

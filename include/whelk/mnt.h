@@ -20,6 +20,8 @@ int mnt_idmap(int mnt_fd, int userns_fd);
 int mnt_propagation(int mnt_fd, uint64_t propagation, bool recursive);
 /* Attaches a detached mount at the directory or file that target_fd (O_PATH) is open on. */
 int mnt_attach(int mnt_fd, int target_fd);
+/* Takes an attached mount away again; what was opened in it stays. The working directory is as before. */
+int mnt_detach(int mnt_fd);
 /* Makes new_root (an attached mount's directory) the root of this mount namespace and lets the old one go. */
 int mnt_pivot(int new_root_fd);
 

@@ -140,12 +140,20 @@ int run_exec(const struct store *s, const char *id, const struct exec_options *o
  * init of a pid namespace (userns_become). Overlay of layers (bottom first) with dir/upper and dir/work. Output goes to
  * out_fd (both streams). Returns the command's exit code, or a negative errno with text. stubs: what whelk put into the
  * tree (for layer_pack); caller frees. ret_owners gets the owners of what keeps none on disk. */
+struct secret_value {
+    const char *name;
+    char *data;
+    size_t len;
+};
 struct step_spec {
     char *const *layers;
     const char *dir; /* below the store's root: has upper/ and work/ */
     char *const *args, *const *env;
     const char *cwd, *user, *network;
     const char *script; /* NULL, or: file "script" of dir is bound to /dev/pipes/<this name>, for execution */
+    struct rec_list mounts, secrets;  /* struct ctr_mount, struct ctr_secret */
+    struct secret_value *values;      /* of the secrets, which no store has */
+    size_t n_values;
     int out_fd;
 };
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners);

@@ -153,8 +153,10 @@ static int walk_name(struct frame *f, int dir, const char *entry)
     if (fstatat(dir, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : failed(f->tree, path, -errno);
     if (!can_be_copied(&st) || is_excluded(f->tree, path, S_ISDIR(st.st_mode)) ||
-        is_ruled_out(f->tree->exclude, name, S_ISDIR(st.st_mode)))
+        is_ruled_out(f->tree->exclude, name, S_ISDIR(st.st_mode))) {
+        f->list->left_out = true;
         return 0;
+    }
     if (S_ISDIR(st.st_mode)) {
         struct frame sub = {f, f->tree, f->list, path, name, st, 0, false, f->depth + 1};
         return walk_below(f, dir, entry, &sub);

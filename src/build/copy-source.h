@@ -41,6 +41,7 @@ struct copy_list {
     size_t n, cap;
     size_t n_sources; /* after wildcards */
     bool directories; /* one of them is a directory */
+    bool left_out;    /* something below a source is ignored */
 };
 
 /* Adds the sources (expanded words) and what is below them, in a fixed order. A source that is missing or ignored is

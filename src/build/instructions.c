@@ -1,5 +1,6 @@
 /* The table of instructions, and those that only change the image's config (DF-29 .. DF-44). */
 #include "builder.h"
+#include "step-mount.h"
 
 #include "whelk/err.h"
 #include "whelk/proc.h"
@@ -285,7 +286,14 @@ const struct step_row step_rows[INSTR_KINDS] = {
     [INSTR_LABEL] = {.prepare = prepare_label, .raw = true},
     [INSTR_MAINTAINER] = {.prepare = prepare_maintainer},
     [INSTR_ONBUILD] = {.prepare = prepare_onbuild},
-    [INSTR_RUN] = {.prepare = run_prepare, .execute = run_execute},
+    [INSTR_RUN] =
+        {
+            .prepare = run_prepare,
+            .execute = run_execute,
+            .key_source = mounts_key_source,
+            .key_content = mounts_key_content,
+            .done = mounts_done,
+        },
     [INSTR_SHELL] = {.prepare = prepare_shell},
     [INSTR_STOPSIGNAL] = {.prepare = prepare_stopsignal},
     [INSTR_USER] = {.prepare = prepare_user},

@@ -2,6 +2,8 @@
  * which they can be built. */
 #include "plan.h"
 
+#include "mount.h"
+
 #include "whelk/err.h"
 #include "whelk/platform.h"
 
@@ -130,8 +132,8 @@ static int plan_base(const struct build_plan *p, const struct dockerfile *d, siz
     return 0;
 }
 
-static int plan_copy(const struct build_plan *p, const struct dockerfile *d, size_t at, const char *name,
-                     struct plan_source *ret)
+int build_plan_find(const struct build_plan *p, const struct dockerfile *d, size_t at, const char *name,
+                    struct plan_source *ret)
 {
     uint64_t number;
     if (!*name)
@@ -145,7 +147,7 @@ static int plan_copy(const struct build_plan *p, const struct dockerfile *d, siz
     if (str_to_u64(name, &number))
         return err_set(-EINVAL, "--from=%s: there is no such stage before this one", name);
     if (d->stages[at].name && strcasecmp(d->stages[at].name, name) == 0)
-        return err_set(-EINVAL, "--from=%s: a stage cannot copy from itself", name);
+        return err_set(-EINVAL, "--from=%s: a stage cannot take from itself", name);
     *ret = (struct plan_source){.kind = FROM_IMAGE, .image = xstrdup(name)};
     return 0;
 }
@@ -169,6 +171,24 @@ static int declare(const struct dockerfile *d, const struct instruction *arg, st
     return 0;
 }
 
+/* The stages that RUN --mount takes from. Images are found when the step is done. */
+static int plan_mounts(const struct build_plan *p, const struct dockerfile *d, size_t at,
+                       const struct instruction *step, struct scope *scope)
+{
+    int r = 0;
+    strv_foreach (flag, step->flags) {
+        const char *value = str_after(flag, "mount=");
+        auto_free char *from = value && r == 0 ? mount_flag_from(value) : NULL, *name = NULL;
+        size_t stage;
+        if (!from)
+            continue;
+        r = expand_word(from, d->escape, lookup_scope, scope, &name);
+        if (r == 0 && find_stage(d, at, name, true, &stage))
+            p->stages[at].uses[stage] = true;
+    }
+    return r;
+}
+
 /* In --from only ARGs count: what ENV an image has is not known yet. */
 static int plan_step(const struct build_plan *p, const struct dockerfile *d, size_t at, const struct instruction *step,
                      struct scope *scope, struct plan_source *ret)
@@ -177,10 +197,12 @@ static int plan_step(const struct build_plan *p, const struct dockerfile *d, siz
     auto_free char *name = NULL;
     if (step->kind == INSTR_ARG)
         return declare(d, step, scope);
+    if (step->kind == INSTR_RUN)
+        return plan_mounts(p, d, at, step, scope);
     if (!flag)
         return 0;
     int r = expand_word(flag, d->escape, lookup_scope, scope, &name);
-    return r < 0 ? r : plan_copy(p, d, at, name, ret);
+    return r < 0 ? r : build_plan_find(p, d, at, name, ret);
 }
 
 /* scopes: one for each stage. */
@@ -197,6 +219,7 @@ static int plan_stage(struct build_plan *p, const struct dockerfile *d, size_t a
         scopes[at].values = strv_copy(scopes[stage->base.stage].values);
     stage->n_copies = s->n_steps;
     stage->copies = xcalloc(s->n_steps + 1, sizeof(*stage->copies));
+    stage->uses = xcalloc(d->n_stages + 1, sizeof(*stage->uses));
     for (size_t i = 0; i < s->n_steps; i++) {
         r = plan_step(p, d, at, &s->steps[i], &scopes[at], &stage->copies[i]);
         if (r < 0)
@@ -225,6 +248,8 @@ static void mark_needed(struct build_plan *p)
         need(p, &s->base);
         for (size_t k = 0; k < s->n_copies; k++)
             need(p, &s->copies[k]);
+        for (size_t k = 0; k < i; k++)
+            p->stages[k].needed |= s->uses[k];
     }
 }
 
@@ -282,6 +307,7 @@ void build_plan_done(struct build_plan *p)
         for (size_t k = 0; k < s->n_copies; k++)
             free(s->copies[k].image);
         free(s->copies);
+        free(s->uses);
         free(s->base.image);
     }
     free(p->stages);

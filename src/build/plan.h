@@ -27,6 +27,7 @@ struct plan_stage {
     struct plan_source base;
     struct plan_source *copies; /* one for each step; FROM_CONTEXT where there is no --from */
     size_t n_copies;
+    bool *uses; /* stages that its RUN --mount takes from */
 };
 
 struct build_plan {
@@ -44,6 +45,9 @@ int build_plan_make(const struct dockerfile *d, struct build_args *args, const c
                     struct build_plan *ret);
 /* n steps were put before those of a stage: plans them, with the arguments that the stage begins with. */
 int build_plan_insert(struct build_plan *p, const struct dockerfile *d, size_t at, size_t n, const struct scope *scope);
+/* What from= or --from names in a stage: a named context, an earlier stage by name or number, or an image. */
+int build_plan_find(const struct build_plan *p, const struct dockerfile *d, size_t at, const char *name,
+                    struct plan_source *ret);
 void build_plan_done(struct build_plan *p);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "layer-tree.h"
 #include "lex.h"
+#include "step-mount.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -27,8 +28,6 @@ static const char *network_of(const struct step *s)
 static int check_flags(const struct step *s)
 {
     const char *network = instruction_flag(s->i, "network"), *security = instruction_flag(s->i, "security");
-    if (instruction_flag(s->i, "mount"))
-        return err_set(-EOPNOTSUPP, "RUN --mount is not done by this version");
     if (instruction_flag(s->i, "device"))
         return err_set(-EOPNOTSUPP, "RUN --device is not done by this version");
     if (security && !str_eq(security, "sandbox"))
@@ -43,6 +42,8 @@ int run_prepare(struct step *s)
     if (!s->args || !*s->args[0])
         return err_set(-EINVAL, "RUN has no command");
     int r = check_flags(s);
+    if (r == 0)
+        r = mounts_prepare(s);
     if (r < 0)
         return r;
     for (size_t i = 0; i < s->i->n_heredocs; i++)
@@ -147,7 +148,7 @@ static int run_in(struct step *s, int box, const char *name, struct layer_facts 
     auto_free char *dir = xasprintf("tmp/%s/%s", s->b->staging->name, name);
     auto_close int out = open_output(s, box);
     const char *user = image_config_str(&s->state->config, "User");
-    const struct step_spec spec = {
+    auto_with(mounts_spec_done) struct step_spec spec = {
         .layers = s->state->layers,
         .dir = dir,
         .args = command,
@@ -161,6 +162,9 @@ static int run_in(struct step *s, int box, const char *name, struct layer_facts 
     if (out < 0)
         return err_sys("cannot keep the output of RUN");
     int r = script ? write_script(s, box) : 0;
+    if (r == 0)
+        r = mounts_make(s, &spec, &env);
+    spec.env = env;
     if (r < 0)
         return r;
     r = run_step(s->b->store, &spec, &ret->stubs, &ret->owners);

@@ -93,6 +93,15 @@ int mnt_attach(int mnt_fd, int target_fd)
     return 0;
 }
 
+int mnt_detach(int mnt_fd)
+{
+    auto_close int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = before < 0 || fchdir(mnt_fd) < 0 || umount2(".", MNT_DETACH) < 0 ? err_sys("cannot unmount again") : 0;
+    if (before >= 0 && fchdir(before) < 0 && r == 0)
+        r = err_sys("cannot go back to the working directory");
+    return r;
+}
+
 int mnt_pivot(int new_root_fd)
 {
     if (fchdir(new_root_fd) < 0)

@@ -10,7 +10,7 @@
  * Runs in: CHILD, in its own mount namespace, with the host's tree still there. */
 #include "child.h"
 
-#include "copy-tree.h"
+#include "whelk/copy-tree.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -297,8 +297,29 @@ int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, 
 
 /* ---- images ---- */
 
+/* A part of the detached mount whole. Kernels before 6.15 clone only what is attached: for the moment it is, in /dev.
+ */
+static int image_part(struct child *k, const struct ctr_mount *m, int whole, int *ret_fd, bool *ret_directory)
+{
+    static const char place[] = "dev/.image";
+    struct stat st;
+    int r = child_attach(k, whole, place, true);
+    auto_close int part = r < 0 ? r : open_in_root(whole, m->subpath, O_PATH, 0);
+    if (r == 0 && part < 0)
+        r = err_set(part, "cannot open %s in it: %s", m->subpath, strerror(-part));
+    if (r == 0 && fstat(part, &st) < 0)
+        r = err_sys("cannot look at %s", m->subpath);
+    if (r == 0)
+        r = mnt_clone(part, "", false, ret_fd);
+    if (r == 0)
+        *ret_directory = S_ISDIR(st.st_mode);
+    if (r == 0)
+        r = mnt_detach(whole);
+    return r == 0 && unlinkat(k->root_fd, place, AT_REMOVEDIR) < 0 ? err_sys("cannot remove /%s again", place) : r;
+}
+
 /* Its layers, read-only. overlayfs wants two lower directories where there is no upper one. */
-int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
+static int image_whole(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
 {
     static const char empty[] = "layers/empty";
     struct store store = {.fd = k->store_fd};
@@ -319,6 +340,17 @@ int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, 
     strv_add(&lowers, empty);
     return overlay_mount(k->store_fd, (const char *const *)lowers, (unsigned)strv_len(lowers), NULL, NULL, attrs,
                          ret_fd);
+}
+
+int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
+{
+    auto_close int whole = -1;
+    int r = image_whole(k, m, &whole, ret_directory);
+    if (r == 0 && m->subpath)
+        return image_part(k, m, whole, ret_fd, ret_directory);
+    if (r == 0)
+        *ret_fd = take_fd(&whole);
+    return r;
 }
 
 /* ---- U ---- */

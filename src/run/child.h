@@ -15,18 +15,20 @@ struct handed;
 /* Parse, then plan, then act: the plan is complete before anything is cloned. */
 struct plan {
     const struct ctr *c;
-    const struct idmap *map;       /* its outside are ids of the store where it is nested */
-    const struct idmap *store_map; /* of the SUPERVISOR's user namespace */
-    bool nested;                   /* the CHILD has a user namespace below that one (nested.c) */
-    bool fresh;                    /* it was never started */
-    const struct ns_joins *joins;  /* namespaces of others, or NULL */
-    int store_fd;                  /* directories below are relative to it; -1 for exec */
-    char **lowers;                 /* top first */
-    const char *dir;               /* "containers/<id>" or a staging directory: has upper/ and work/ */
-    bool inject;                   /* hosts, hostname and resolv.conf of dir go over those of the image */
-    const char *script;            /* NULL, or the name below /dev/pipes of the file "script" of dir */
-    bool report_stubs;             /* tell which mount points were made (FRAME_STUB) */
-    void *filter;                  /* seccomp program */
+    const struct idmap *map;           /* its outside are ids of the store where it is nested */
+    const struct idmap *store_map;     /* of the SUPERVISOR's user namespace */
+    bool nested;                       /* the CHILD has a user namespace below that one (nested.c) */
+    bool fresh;                        /* it was never started */
+    const struct ns_joins *joins;      /* namespaces of others, or NULL */
+    int store_fd;                      /* directories below are relative to it; -1 for exec */
+    char **lowers;                     /* top first */
+    const char *dir;                   /* "containers/<id>" or a staging directory: has upper/ and work/ */
+    bool inject;                       /* hosts, hostname and resolv.conf of dir go over those of the image */
+    const char *script;                /* NULL, or the name below /dev/pipes of the file "script" of dir */
+    const struct secret_value *values; /* of secrets that no store has */
+    size_t n_values;
+    bool report_stubs; /* tell which mount points were made (FRAME_STUB) */
+    void *filter;      /* seccomp program */
     size_t filter_len;
     int stdio[3];                /* become 0, 1, 2; -1: /dev/null. Not used with a tty */
     int sock;                    /* the CHILD's end of its socket pair */

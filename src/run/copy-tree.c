@@ -2,7 +2,7 @@
  * followed, and only plain files, directories and symbolic links are made.
  *
  * Runs in: CHILD, before it enters the root. */
-#include "copy-tree.h"
+#include "whelk/copy-tree.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"

@@ -7,6 +7,7 @@
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/mnt.h"
+#include "whelk/run.h"
 #include "whelk/secret.h"
 
 #include <fcntl.h>
@@ -46,11 +47,25 @@ static char *name_in_tmpfs(const struct ctr_secret *x, size_t i)
     return below ? xstrdup(below) : xasprintf(".%zu", i);
 }
 
+static int read_value(const struct child *k, const char *name, char **ret, size_t *ret_len)
+{
+    for (size_t i = 0; i < k->plan->n_values; i++) {
+        const struct secret_value *v = &k->plan->values[i];
+        if (!str_eq(v->name, name))
+            continue;
+        *ret = xmalloc(v->len + 1);
+        memcpy(*ret, v->data, v->len);
+        *ret_len = v->len;
+        return 0;
+    }
+    return secret_read(k->store_fd, name, ret, ret_len);
+}
+
 static int make_file(struct child *k, int tmpfs, const struct ctr_secret *x, const char *name)
 {
     auto_free char *data = NULL;
     size_t len = 0;
-    int r = secret_read(k->store_fd, x->name, &data, &len);
+    int r = read_value(k, x->name, &data, &len);
     if (r < 0)
         return r;
     auto_close int place = -1;

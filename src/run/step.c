@@ -62,6 +62,8 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
         .user = (char *)(uintptr_t)spec->user,
         .network = (char *)(uintptr_t)spec->network,
         .hostname = (char *)(uintptr_t) "build",
+        .mounts = spec->mounts,
+        .secrets = spec->secrets,
         .cap_bounding = (int64_t)caps_default(),
         .cap_effective = (int64_t)caps_default(),
     };
@@ -73,6 +75,8 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
                         .inject = true,
                         .script = spec->script,
                         .report_stubs = true,
+                        .values = spec->values,
+                        .n_values = spec->n_values,
                         .fake_ids = idmap_single(&s->map),
                         .stdio = {-1, -1, -1},
                         .sock = -1};

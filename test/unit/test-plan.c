@@ -55,7 +55,7 @@ static const struct row rows[] = {
      {0},
      "0:image a; 1:image a; 2:stage 1 copies stage 0"},
     {"FROM a\nCOPY --from=1 f /\n", NULL, {0}, "error: no such stage before this one"},
-    {"FROM a AS x\nCOPY --from=x f /\n", NULL, {0}, "error: cannot copy from itself"},
+    {"FROM a AS x\nCOPY --from=x f /\n", NULL, {0}, "error: cannot take from itself"},
     {"FROM a AS app\n", "ap", {0}, "error: did you mean \"app\"?"},
     {"FROM a\n", "1", {0}, "error: it has 1, numbered from 0"},
     {"FROM --platform=plan9/mips a\n", NULL, {0}, "error: its own platform only"},

@@ -1,6 +1,6 @@
 /* Copies of trees, for what a new volume or a tmpfs takes over from the image. */
-#ifndef RUN_COPY_TREE_H
-#define RUN_COPY_TREE_H
+#ifndef WHELK_COPY_TREE_H
+#define WHELK_COPY_TREE_H
 
 #include <sys/types.h>
 
