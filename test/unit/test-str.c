@@ -180,6 +180,22 @@ static void test_strv(void **state)
         fail_msg("%s", s);
 }
 
+static void test_csv(void **state)
+{
+    static const struct {
+        const char *line, *fields; /* joined by |; NULL: refused */
+    } table[] = {
+        {"a,b", "a|b"}, {"", ""},       {"a,,b,", "a||b|"}, {"\"a,b\",c", "a,b|c"}, {"\"say \"\"x\"\"\"", "say \"x\""},
+        {"\"\"", ""},   {"a\"b", NULL}, {"\"a", NULL},      {"\"a\"b", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        auto_strv char **fields = NULL;
+        assert_int_equal(strv_split_csv(table[i].line, &fields), table[i].fields ? 0 : -EINVAL);
+        auto_free char *joined = strv_join(fields, "|");
+        assert_string_equal(joined, table[i].fields ? table[i].fields : "");
+    }
+}
+
 static void test_strv_env(void **state)
 {
     auto_strv char **v = NULL;
