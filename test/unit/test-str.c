@@ -214,9 +214,9 @@ static void test_strv_env(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf),      cmocka_unit_test(test_numbers),  cmocka_unit_test(test_predicates),
-        cmocka_unit_test(test_distance), cmocka_unit_test(test_nearest),  cmocka_unit_test(test_printable),
-        cmocka_unit_test(test_strv),     cmocka_unit_test(test_strv_env),
+        cmocka_unit_test(test_buf),      cmocka_unit_test(test_numbers), cmocka_unit_test(test_predicates),
+        cmocka_unit_test(test_distance), cmocka_unit_test(test_nearest), cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_strv),     cmocka_unit_test(test_csv),     cmocka_unit_test(test_strv_env),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
