@@ -48,6 +48,7 @@ struct cgroup_request {
     const char *id;
     const struct limits *limits;   /* asked for: one that cannot be set is an error. NULL: none */
     const struct limits *defaults; /* set where that can be had without asking systemd, else left. NULL: none */
+    const char *parent;            /* the path of a group to make it in, or NULL: the caller's own */
     bool split;                    /* below the caller's own group or not at all (--cgroups split) */
     bool full; /* have a group also without limits, with what pause and stats need, if this user may; costs a call to
                 * systemd or some directories */

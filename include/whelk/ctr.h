@@ -106,6 +106,19 @@ struct ctr {
     char *log_tag;                       /* CONTAINER_TAG of the journal; NULL: the short id */
     int64_t log_max_size, log_max_files; /* 0: the usual */
     char *sdnotify;                      /* NULL: conmon */
+    int64_t timeout;                     /* seconds after which it is stopped; 0: never */
+    char *pid_file, *conmon_pid_file;    /* written at each start; absolute */
+    char **requires;                     /* ids of containers that are started before */
+    char *cgroup_parent;                 /* path in the hierarchy, or NULL */
+    char **masks, **unmasks;             /* paths; patterns of paths */
+    char *proc_opts;                     /* further options of the mount of /proc */
+    bool systemd;                        /* its command is an init system */
+    char **annotations;                  /* KEY=VALUE */
+    bool http_proxy;                     /* env has the caller's proxies */
+    bool no_hostname, no_passwd, keep_groups;
+    char *domainname, *umask, *personality; /* NULL: the usual */
+    char *passwd_entry, *group_entry;       /* templates; NULL: the usual */
+    char **host_users;                      /* lines of passwd(5) */
     char **exposed_ports;
     char *cid_file;        /* removed with the container */
     char **create_command; /* argv, for inspect */
@@ -201,6 +214,7 @@ struct ctr_state {
     int64_t generation;        /* how often it was started */
     int exit_code;             /* exited: its code; 137 if the supervisor was lost */
     bool oom;                  /* its last end: OOMKilled */
+    bool timed_out;            /* it was stopped by --timeout */
     bool lost;                 /* the supervisor was killed and left no status */
     bool claimed;              /* created, and somebody is starting it (ctr_claim) */
     bool abandoned;            /* created and claimed, --rm, but whoever wanted to start it was killed */
@@ -240,6 +254,7 @@ int ctr_health_load(const struct store *s, const char *id, struct ctr_health *re
 struct exit_record {
     int64_t generation, started, finished; /* finished 0: not yet */
     int exit_code;
+    bool timed_out;  /* --timeout was over */
     bool oom;        /* the kernel killed in its group for want of memory */
     bool restarting; /* the restart policy will start it again */
     char error[160];

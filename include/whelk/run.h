@@ -32,6 +32,17 @@ struct run_options {
     char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
         **devices;
     char **uidmap, **gidmap, *subuidname, *subgidname;
+    char **unset_env, **env_merge, **label_files, **annotations, **host_users;
+    bool unset_env_all, http_proxy, passwd, no_hostname;
+    int64_t timeout;
+    char *pidfile, *conmon_pidfile, **requires, *cgroup_parent, *systemd;
+    bool read_only_tmpfs;
+    char *umask, *passwd_entry, *group_entry, *domainname, *personality;
+    struct refused_words { /* what whelk does not do, a member for each line of refused-options.def */
+#define REFUSED(field, ...) char *field;
+#include "whelk/refused-options.def"
+#undef REFUSED
+    } refused;
     bool env_host;
     struct limit_words { /* as typed, a member for each line of limits.def */
 #define LIMIT_WORD_SIZE char *
@@ -81,6 +92,7 @@ struct launch_options {
     bool stdin_open; /* attach stdin too */
     bool sig_proxy;
     const char *detach_keys;                 /* NULL: the usual */
+    bool no_stdout, no_stderr;               /* attached without these */
     const struct preserve_options *preserve; /* NULL: none but the sockets that systemd passes */
 };
 /* Starts a created or exited container. Not attached: 0 when the command has been executed. Attached: relays and

@@ -1,10 +1,13 @@
 /* whelk run: a container from an image, started at once. */
 #include "run-options.h"
 
+#include <strings.h>
+
 struct run_opts {
     struct run_options run;
     struct preserve_options preserve;
     struct pull_flags pull;
+    char **attach;
     bool detach, sig_proxy;
 };
 
@@ -13,6 +16,8 @@ static const struct opt run_table[] = {
 #include "run-options.def"
 #undef RUN
     PULL_ROWS(struct run_opts, pull),
+    {"attach", 'a', OPT_LIST, OPT(struct run_opts, attach), .arg = "STREAM",
+     .help = "only these streams: stdin, stdout, stderr", .complete = COMPLETE_WORDS, .words = "stdin stdout stderr"},
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
     {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
@@ -33,6 +38,30 @@ static void defaults(void *opts)
     registry_flags_defaults(&o->pull.registry);
 }
 
+static bool has_stream(char *const *words, const char *name)
+{
+    strv_foreach (word, words)
+        if (strcasecmp(word, name) == 0)
+            return true;
+    return false;
+}
+
+/* Without --attach all are; standard input, as always, only with --interactive. */
+static int check_streams(const struct run_opts *o, struct launch_options *launch)
+{
+    strv_foreach (word, o->attach)
+        if (strcasecmp(word, "stdin") != 0 && strcasecmp(word, "stdout") != 0 && strcasecmp(word, "stderr") != 0)
+            return err_set(-EINVAL, "--attach %s is not a stream; known: stdin, stdout, stderr", word);
+    if (o->attach && o->detach)
+        return err_set(-EINVAL, "--attach and --detach contradict each other");
+    if (!o->attach)
+        return 0;
+    launch->stdin_open = has_stream(o->attach, "stdin");
+    launch->no_stdout = !has_stream(o->attach, "stdout");
+    launch->no_stderr = !has_stream(o->attach, "stderr");
+    return 0;
+}
+
 static int run(void *opts, char **args)
 {
     struct run_opts *o = opts;
@@ -45,14 +74,16 @@ static int run(void *opts, char **args)
     store_tidy(s);
     if (o->run.tty && o->run.interactive && !o->detach && !isatty(STDIN_FILENO))
         log_warn("standard input is not a terminal; the command gets one all the same");
-    r = make_container(s, &o->run, &o->pull, args, &c, &claim);
-    if (r < 0)
-        return r;
     struct launch_options launch = {.attach = !o->detach,
                                     .stdin_open = true,
                                     .sig_proxy = o->sig_proxy,
                                     .detach_keys = o->run.detach_keys,
                                     .preserve = &o->preserve};
+    r = check_streams(o, &launch);
+    if (r == 0)
+        r = make_container(s, &o->run, &o->pull, args, &c, &claim);
+    if (r < 0)
+        return r;
     r = run_start(s, &c, &launch);
     if (r == 0 && o->detach)
         printf("%s\n", c.id);

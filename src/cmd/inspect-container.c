@@ -73,12 +73,13 @@ static json_t *state_json(const struct store *s, const struct ctr *c, const stru
                           const struct ctr_live *live)
 {
     bool running = ctr_is_up(st), paused = st->status == CTR_RUNNING && run_is_paused(s, c->id);
-    json_t *o = json_pack(
-        "{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status",
-        paused ? "paused" : ctr_status_name(st->status), "Running", running, "Paused", paused, "Restarting",
-        st->status == CTR_RESTARTING, "OOMKilled", st->oom, "Dead", false, "Pid", (json_int_t)(running ? live->pid : 0),
-        "SupervisorPid", (json_int_t)(running ? st->supervisor : 0), "ExitCode", st->exit_code, "Error",
-        str_json(st->error), "StartedAt", time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
+    json_t *o =
+        json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status",
+                  paused ? "paused" : ctr_status_name(st->status), "Running", running, "Paused", paused, "Restarting",
+                  st->status == CTR_RESTARTING, "OOMKilled", st->oom, "TimedOut", st->timed_out, "Dead", false, "Pid",
+                  (json_int_t)(running ? live->pid : 0), "SupervisorPid", (json_int_t)(running ? st->supervisor : 0),
+                  "ExitCode", st->exit_code, "Error", str_json(st->error), "StartedAt", time_json(st->started),
+                  "FinishedAt", time_json(running ? 0 : st->finished));
     json_t *health = health_json(s, c);
     if (health)
         json_object_set_new(o, "Health", health);
@@ -142,6 +143,10 @@ static json_t *config_json(const struct ctr *c)
                           str_json(c->cwd), "Entrypoint", strv_json(entrypoint), "Labels", inspect_map(c->labels),
                           "StopSignal", str_json(c->stop_signal), "StopTimeout", (json_int_t)c->stop_timeout);
     json_object_set_new(o, "StdinOnce", json_false());
+    json_object_set_new(o, "Domainname", str_json(c->domainname));
+    json_object_set_new(o, "Umask", str_json(c->umask ? c->umask : "0022"));
+    if (c->annotations)
+        json_object_set_new(o, "Annotations", inspect_map(c->annotations));
     json_object_set_new(o, "Volumes", json_null());
     json_object_set_new(o, "CreateCommand", strv_json(c->create_command));
     if (c->health_cmd)

@@ -78,6 +78,7 @@ static int from_image(struct store *s, const struct run_options *o, char **args,
 void run_option_defaults(struct run_options *o)
 {
     o->stop_timeout = 10;
+    o->passwd = o->read_only_tmpfs = true;
     o->health_interval = o->health_timeout = o->health_start_period = o->health_start_interval = o->health_retries = -1;
 }
 

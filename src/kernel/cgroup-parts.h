@@ -49,6 +49,8 @@ int cgroup_apply(const struct cgroup *g, const struct cgroup_settings *s, bool s
 /* The group of pid (0: the caller) for the controller ("": v2), as /proc/PID/cgroup has it. -ENOENT without text. */
 int cgroup_path_of(pid_t pid, const char *controller, char **ret);
 /* <CGROUP_ROOT>/<controller><path>; caller frees. */
+/* Makes a group and those above it. -errno. */
+int cgroup_make_path(const char *controller, const char *path);
 char *cgroup_full_path(const char *controller, const char *path);
 /* One write(2) of text to dirfd/file, -errno without text; and all of it back, trimmed (caller frees), or NULL. */
 int cgroup_write(int dirfd, const char *file, const char *text);

@@ -50,13 +50,15 @@ static int own_path(const char *controller, char **ret)
 }
 
 /* -errno without text. A group of that name is what a killed supervisor left. */
-static int make_dir(struct cgroup *g, const char *controller, const char *id)
+static int make_dir(struct cgroup *g, const char *controller, const struct cgroup_request *q)
 {
     auto_free char *own = NULL;
-    int r = own_path(controller, &own);
+    int r = q->parent ? cgroup_make_path(controller, q->parent) : own_path(controller, &own);
     if (r < 0)
         return r;
-    auto_free char *path = xasprintf("%s/whelk-%.12s", own, id), *full = cgroup_full_path(controller, path);
+    if (!own)
+        own = xstrdup(q->parent);
+    auto_free char *path = xasprintf("%s/whelk-%.12s", own, q->id), *full = cgroup_full_path(controller, path);
     if (mkdir(full, 0755) < 0 && errno != EEXIST)
         return -errno;
     r = cgroup_add_dir(g, controller, path);
@@ -74,11 +76,11 @@ static bool has_dir(const struct cgroup *g, const char *controller)
     return false;
 }
 
-static int make_dirs(struct cgroup *g, const struct cgroup_settings *s, const char *id, bool strict)
+static int make_dirs(struct cgroup *g, const struct cgroup_settings *s, const struct cgroup_request *q, bool strict)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct cgroup_setting *set = &s->list[i];
-        int r = has_dir(g, set->controller) ? 0 : make_dir(g, set->controller, id);
+        int r = has_dir(g, set->controller) ? 0 : make_dir(g, set->controller, q);
         if (r < 0 && strict)
             return err_set(-EOPNOTSUPP, "--%s needs the %s controller: %s", set->option, set->controller, reason(r));
     }
@@ -90,7 +92,7 @@ static int make_strict(struct cgroup *g, const struct cgroup_request *q)
     auto_settings struct cgroup_settings s = {0};
     if (q->limits)
         settings_make(q->limits, CGROUP_V1, &s);
-    int r = make_dirs(g, &s, q->id, true);
+    int r = make_dirs(g, &s, q, true);
     return r < 0 ? r : cgroup_apply(g, &s, true);
 }
 
@@ -99,10 +101,10 @@ static void make_rest(struct cgroup *g, const struct cgroup_request *q)
     auto_settings struct cgroup_settings s = {0};
     if (q->defaults)
         settings_make(q->defaults, CGROUP_V1, &s);
-    make_dirs(g, &s, q->id, false);
+    make_dirs(g, &s, q, false);
     for (size_t i = 0; q->full && i < ARRAY_LEN(full_controllers); i++)
         if (!has_dir(g, full_controllers[i]))
-            make_dir(g, full_controllers[i], q->id);
+            make_dir(g, full_controllers[i], q);
     cgroup_apply(g, &s, false);
 }
 

@@ -241,11 +241,25 @@ static int make_split(int group, const char *own, const char *name, const struct
                  : make_in(group, own, name, q, ret);
 }
 
+/* --cgroup-parent. */
+static int make_in_parent(const struct cgroup_request *q, struct cgroup **ret)
+{
+    auto_free char *name = xasprintf("whelk-%.12s", q->id);
+    int r = cgroup_make_path("", q->parent);
+    auto_close int group = r < 0 ? -1 : open_group(q->parent);
+    if (group < 0)
+        return err_set(-EACCES, "--cgroup-parent %s: this group cannot be used: %s", q->parent,
+                       strerror(r < 0 ? -r : errno));
+    return make_in(group, q->parent, name, q, ret);
+}
+
 int cgroup_v2_make(const struct cgroup_request *q, struct cgroup **ret)
 {
     auto_free char *own = NULL;
     auto_close int group = -1;
     bool limited = limits_any(q->limits);
+    if (q->parent)
+        return make_in_parent(q, ret);
     if (find_own(limited || q->full || q->split, &own, &group) == 0) {
         auto_free char *name = xasprintf("whelk-%.12s", q->id);
         return q->split ? make_split(group, own, name, q, ret) : make_in(group, own, name, q, ret);

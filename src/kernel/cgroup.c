@@ -175,6 +175,17 @@ int cgroup_open(char *const *paths, struct cgroup **ret)
 
 /* --- making and entering */
 
+int cgroup_make_path(const char *controller, const char *path)
+{
+    auto_free char *full = cgroup_full_path(controller, path);
+    if (access(full, F_OK) == 0)
+        return 0;
+    auto_free char *top = cgroup_full_path(controller, "");
+    if (access(top, F_OK) < 0)
+        return -ENOENT;
+    return dir_make_all(full, 0755);
+}
+
 static int refuse_without(const struct cgroup_request *q)
 {
     struct cgroup_settings s;

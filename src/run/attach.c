@@ -163,6 +163,8 @@ static void take_stdin(struct relay *r)
 static void give_output(struct relay *r, enum frame type, const char *data, size_t len)
 {
     int fd = type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+    if (type == FRAME_STDOUT ? r->a->no_stdout : r->a->no_stderr)
+        return;
     int e = fd_write_all(fd, data, len);
     if (e == 0)
         return;

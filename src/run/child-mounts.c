@@ -14,6 +14,7 @@
 #include "whelk/overlay.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
@@ -224,7 +225,8 @@ enum {
     HOST_IF_REFUSED = 4,
     READ_ONLY = 8,
     DEV = 16,
-    SHM = 32 /* has --shm-size; may be shared, or not be there */
+    SHM = 32 /* has --shm-size; may be shared, or not be there */,
+    PROC = 64 /* has --security-opt proc-opts */
 };
 
 static const struct base_mount {
@@ -234,7 +236,7 @@ static const struct base_mount {
     unsigned flags;
     const char *options[9];
 } base_mounts[] = {
-    {"proc", "proc", SAFE_DATA, CLONE_NEWPID, 0, {NULL}},
+    {"proc", "proc", SAFE_DATA, CLONE_NEWPID, PROC, {NULL}},
     {"tmpfs", "dev", DEVICE, 0, DEV, {"mode", "755", "size", "64k", NULL}},
     {"devpts", "dev/pts", DEVICE, 0, GID5, {"ptmxmode", "0666", "mode", "0620", NULL}},
     {"tmpfs", "dev/shm", SAFE_DATA, CLONE_NEWIPC, SHM, {"mode", "1777", NULL}},
@@ -256,12 +258,33 @@ static int clone_host(const struct base_mount *m, uint64_t more, int *ret_fd)
     return r < 0 ? r : mnt_attrs(*ret_fd, m->attrs | more, 0, true);
 }
 
+enum { PROC_OPTS = 3 };
+
+/* Keys and values in turn. */
+static char **proc_words(const struct child *k)
+{
+    auto_strv char **options = strv_split(k->plan->c->proc_opts ? k->plan->c->proc_opts : "", ",");
+    char **words = NULL;
+    for (size_t i = 0; options && options[i] && i < PROC_OPTS; i++) {
+        const char *value = strchr(options[i], '=') + 1;
+        strv_add_take(&words, xstrndup(options[i], (size_t)(value - 1 - options[i])));
+        if (str_after(options[i], "gid="))
+            strv_addf(&words, "%u", seen_gid(k, (uint32_t)atoll(value)));
+        else
+            strv_add(&words, value);
+    }
+    return words;
+}
+
 static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
 {
-    const char *options[ARRAY_LEN(m->options) + 2] = {0};
+    const char *options[ARRAY_LEN(m->options) + 2 + 2 * PROC_OPTS] = {0};
+    auto_strv char **words = (m->flags & PROC) ? proc_words(k) : NULL;
     char shm[32], gid[16];
     size_t n = 0;
-    bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged;
+    bool group =
+        m->ns == CLONE_NEWCGROUP && k->plan->c->systemd && !is_hosts(k, m); /* systemd makes groups in its own */
+    bool ro = (m->flags & READ_ONLY) && !k->plan->c->privileged && !group;
     if (is_hosts(k, m))
         return clone_host(m, ro ? MOUNT_ATTR_RDONLY : 0, ret_fd);
     for (; m->options[n]; n++)
@@ -277,6 +300,8 @@ static int make_base(struct child *k, const struct base_mount *m, int *ret_fd)
         options[n++] = "size";
         options[n++] = shm;
     }
+    strv_foreach (word, words)
+        options[n++] = word;
     int r = mnt_new(m->type, m->attrs | (ro ? MOUNT_ATTR_RDONLY : 0), options, ret_fd);
     if (r != -EPERM || !(m->flags & HOST_IF_REFUSED))
         return r;
@@ -359,7 +384,7 @@ int child_mount_volumes(struct child *k)
 /* --dns none, --no-hosts: the image's own stays. */
 static bool leaves_image(const struct ctr *c, const char *file)
 {
-    return (str_eq(file, "resolv.conf") && strv_has(c->dns, "none")) ||
+    return (str_eq(file, "hostname") && c->no_hostname) || (str_eq(file, "resolv.conf") && strv_has(c->dns, "none")) ||
            (str_eq(file, "hosts") && c->hosts_file && str_eq(c->hosts_file, "image"));
 }
 
@@ -416,8 +441,19 @@ struct mask {
     bool attached;
 };
 
+/* --security-opt unmask=: a path, or a pattern of paths. */
+static bool is_unmasked(const struct child *k, const char *path)
+{
+    strv_foreach (pattern, k->plan->c->unmasks)
+        if (fnmatch(pattern + 1, path, FNM_PATHNAME) == 0)
+            return true;
+    return false;
+}
+
 static int mask_one(struct child *k, const char *path, struct mask *mask)
 {
+    if (is_unmasked(k, path))
+        return 0;
     int *empty = &mask->empty;
     bool *attached = &mask->attached;
     auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
@@ -445,6 +481,8 @@ static int mask_one(struct child *k, const char *path, struct mask *mask)
 
 static int make_readonly(struct child *k, const char *path)
 {
+    if (is_unmasked(k, path))
+        return 0;
     auto_close int place = open_in_root(k->root_fd, path, O_PATH, 0), mnt = -1;
     if (place == -ENOENT || place == -ENOTDIR)
         return 0;
@@ -474,8 +512,12 @@ int child_mask(struct child *k)
 {
     struct mask mask = {.empty = -1};
     int r = 0;
-    if (k->plan->c->unmask)
-        return 0;
+    strv_foreach (path, k->plan->c->masks)
+        r = r < 0 ? r : mask_one(k, path + 1, &mask);
+    if (r < 0 || k->plan->c->unmask) {
+        fd_close(mask.empty);
+        return r;
+    }
     for (size_t i = 0; i < ARRAY_LEN(readonly_paths) && r == 0; i++)
         r = make_readonly(k, readonly_paths[i]);
     for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)

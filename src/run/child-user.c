@@ -15,7 +15,7 @@ enum { PASSWD_MAX = 4 << 20 };
 
 /* The text of a file of the container, "" if it is not a plain file. Files of /proc claim to be empty, and are not
  * asked: to read one, such as kmsg, can have effects, or never end. Caller frees. */
-static char *read_etc(struct child *k, const char *path)
+char *child_read_etc(struct child *k, const char *path)
 {
     auto_close int fd = open_in_root(k->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     auto_buf struct buf text = {0};
@@ -147,7 +147,7 @@ int child_find_user(struct child *k)
     char *group = strchr(user, ':');
     if (group)
         *group++ = 0;
-    auto_free char *passwd = read_etc(k, "etc/passwd"), *groups = read_etc(k, "etc/group");
+    auto_free char *passwd = child_read_etc(k, "etc/passwd"), *groups = child_read_etc(k, "etc/group");
     int r = find_passwd(k, passwd, *user ? user : "0");
     if (r == 0 && group && *group)
         r = find_group(k, groups, group);
@@ -167,7 +167,7 @@ int child_find_user(struct child *k)
     if (r < 0)
         return r;
     k->who.groups = k->groups;
-    k->who.set_groups = !idmap_single(k->plan->store_map);
+    k->who.set_groups = !idmap_single(k->plan->store_map) && !k->plan->c->keep_groups;
     if (!strv_env_get(k->env, "HOME"))
         strv_env_set(&k->env, "HOME", k->home);
     return 0;

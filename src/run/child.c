@@ -25,6 +25,7 @@
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -118,6 +119,9 @@ static int set_hostname(struct child *k)
     bool own = ctr_ns_kind(k->plan->c, CLONE_NEWUTS) == NS_OWN;
     if (own && !str_empty(name) && sethostname(name, strlen(name)) < 0)
         return err_sys("cannot set the host name %s", name);
+    name = k->plan->c->domainname;
+    if (own && name && setdomainname(name, strlen(name)) < 0)
+        return err_sys("cannot set the domain name %s", name);
     return 0;
 }
 
@@ -293,6 +297,13 @@ static int new_keyring(struct child *k)
     return 0;
 }
 
+static int set_mode(struct child *k)
+{
+    if (k->plan->c->umask)
+        umask((mode_t)strtol(k->plan->c->umask, NULL, 8));
+    return k->plan->c->personality && personality(PER_LINUX32) < 0 ? err_sys("cannot set the personality") : 0;
+}
+
 static int maybe_init(struct child *k)
 {
     return k->plan->c->init && !k->plan->exec ? child_init(k) : 0;
@@ -425,6 +436,7 @@ static const struct step {
     {child_mount_volumes, TREE, "before the injected files, so that -v over /etc keeps them"},
     {child_mount_files, TREE, "on top of what images and volumes bring"},
     {child_mount_secrets, TREE, "on top of everything; the store is still there"},
+    {child_add_user, TREE, "on top of what volumes bring; before anybody looks for the user"},
     {child_own_volumes, TREE, "reads the container's passwd as it will be; the sources are still the host's"},
     {allow_ping, TREE, "before --sysctl, which may say otherwise"},
     {set_sysctls, TREE, "before /proc/sys becomes read-only"},
@@ -442,6 +454,7 @@ static const struct step {
     {maybe_init, BOTH, "pid 1 keeps no descriptor and no terminal, and forks the rest"},
     {set_stdio, BOTH, "needs to know the user; needs CAP_CHOWN"},
     {hand_over, BOTH, "in the process that executes: it knows its pid"},
+    {set_mode, BOTH, "umask: after whelk's own files; personality: before the filter denies it"},
     {new_keyring, BOTH, "before the filter denies keyctl"},
     {become_user, BOTH, "identity, capabilities, then the filter as the last call"},
     {execute, BOTH, "the end"},

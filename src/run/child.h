@@ -109,6 +109,11 @@ int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, 
 
 /* child-user.c: who the command runs as, out of the image's passwd and group files. */
 int child_find_user(struct child *k);
+/* The text of a file of the container below its root; "" if it is not a plain file. Caller frees. */
+char *child_read_etc(struct child *k, const char *path);
+
+/* child-passwd.c: a line in /etc/passwd and /etc/group for a user that is given by number and not there. */
+int child_add_user(struct child *k);
 
 /* pid1.c: forks the command and stays as its init; returns in the forked child only. */
 int child_init(struct child *k);

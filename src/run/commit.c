@@ -7,6 +7,7 @@
 #include "whelk/commit.h"
 
 #include "rootfs-parts.h"
+#include "spec.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -160,6 +161,11 @@ static int base_config(const struct store *s, const struct ctr *c, struct image_
     return 0;
 }
 
+static bool is_proxy(const char *name)
+{
+    return strv_has((char *const *)(uintptr_t)env_proxies, name);
+}
+
 /* What every container gets anew is not the image's. */
 static void put_env(struct image_config *config, const struct ctr *c)
 {
@@ -167,6 +173,8 @@ static void put_env(struct image_config *config, const struct ctr *c)
     auto_strv char **env = image_config_strv(config, "Env");
     strv_foreach (pair, c->env) {
         auto_free char *name = xstrndup(pair, strcspn(pair, "="));
+        if (c->http_proxy && is_proxy(name))
+            continue;
         if (pair[strlen(name)] && (!strv_has((char *const *)(uintptr_t)own, name) || strv_env_get(env, name)))
             strv_env_set(&env, name, pair + strlen(name) + 1);
     }

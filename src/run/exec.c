@@ -63,7 +63,7 @@ static int join_middle(const struct middle *m)
     int r = child_oom_score(&k);
     if (r < 0)
         return r;
-    if (!m->inside && (m->c->idmap || !idmap_none(m->plan.store_map)) && setns(m->init, CLONE_NEWUSER) < 0)
+    if ((m->c->idmap || (!m->inside && !idmap_none(m->plan.store_map))) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
     r = exe_forget();
     if (r < 0)

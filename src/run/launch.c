@@ -114,13 +114,15 @@ static int make_cgroup(const struct ctr *c, pid_t supervisor, char ***ret_paths)
 {
     static const struct limits defaults = {.pids = 2048};
     bool v2 = cgroup_mode() == CGROUP_V2, split = c->cgroups && str_eq(c->cgroups, "split");
-    if ((c->cgroups && str_eq(c->cgroups, "disabled")) || (!limits_any(&c->limits) && !v2 && !split))
+    if ((c->cgroups && str_eq(c->cgroups, "disabled")) ||
+        (!limits_any(&c->limits) && !c->cgroup_parent && !v2 && !split))
         return 0;
     /* on version 1 with a limit also the groups that pause and stats need */
     struct cgroup_request q = {.id = c->id,
                                .limits = &c->limits,
                                .defaults = v2 && !c->limits.pids ? &defaults : NULL,
                                .supervisor = supervisor,
+                               .parent = c->cgroup_parent,
                                .split = split,
                                .full = !v2 || split};
     struct cgroup *g = NULL;
@@ -327,11 +329,46 @@ static int stay(const struct launch *l, const struct launch_options *o, int sock
                        .tty = l->c->tty,
                        .read_stdin = l->relay_stdin || (l->c->tty && o->stdin_open && l->c->open_stdin),
                        .sig_proxy = o->sig_proxy,
+                       .no_stdout = o->no_stdout,
+                       .no_stderr = o->no_stderr,
                        .detach_keys = o->detach_keys,
                        .stop_on_term = notify_under_systemd(),
                        .notify_from = l->notify_from,
                        .notify_to = l->notify_host};
     return attach_relay(&a);
+}
+
+/* --requires: what does not run is started, with what it requires itself. */
+static int start_required(struct store *s, const struct ctr *c)
+{
+    static int depth;
+    int r = ++depth > 16
+                ? err_set(-ELOOP, "container %s: the containers that it requires go round in a circle", c->name)
+                : 0;
+    strv_foreach (id, c->requires) {
+        struct ctr other = {0};
+        struct ctr_state state;
+        r = r < 0 ? r : ctr_load(s, id, &other);
+        if (r == -ENOENT)
+            r = err_set(r, "container %.12s, which %s requires, was removed", id, c->name);
+        if (r == 0)
+            r = ctr_state(s, id, &state);
+        if (r == 0 && !ctr_is_up(&state))
+            r = run_start(s, &other, &(struct launch_options){0});
+        if (r < 0)
+            r = err_wrap(r, "container %s requires %s", c->name, other.name ? other.name : id);
+        ctr_done(&other);
+    }
+    depth--;
+    return r;
+}
+
+int write_pid_file(const char *path, pid_t pid)
+{
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d\n", pid);
+    int r = path ? file_write(AT_FDCWD, path, text, (size_t)len, 0644) : 0;
+    return r < 0 ? err_wrap(r, "cannot write the pid file %s", path) : 0;
 }
 
 int run_start(struct store *s, const struct ctr *c, const struct launch_options *o)
@@ -349,7 +386,11 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
                        .notify_from = -1,
                        .streams = {-1, -1}};
     auto_close int sock = -1;
-    int r = launch(&l, o, &sock);
+    int r = start_required(s, c);
+    if (r == 0)
+        r = launch(&l, o, &sock);
+    if (r == 0 && write_pid_file(c->conmon_pid_file, l.supervisor) < 0)
+        log_warn("%s", err_text(-EIO)); /* it runs already */
     launch_done(&l);
     if (r < 0)
         drop_unstarted(&l, r);

@@ -32,6 +32,8 @@ struct launch {
 /* Writes hosts, hostname and resolv.conf, not knowing the network yet, for a container or step into dirfd. */
 int run_write_files(int dirfd, const struct ctr *c);
 
+/* NULL: none is wanted. */
+int write_pid_file(const char *path, pid_t pid);
 /* Removes the groups that the live record of an ended container names. */
 void remove_cgroup(const struct ctr_live *live);
 
@@ -52,6 +54,7 @@ struct attach {
     bool tty;        /* raw mode, window size */
     bool read_stdin; /* send own stdin as frames */
     bool sig_proxy;
+    bool no_stdout, no_stderr;  /* what comes there is for others */
     bool send_size;             /* tell the terminal's size at once: the session does not know it */
     const char *detach_keys;    /* NULL: ctrl-p,ctrl-q; only with a terminal */
     bool stop_on_term;          /* SIGTERM is the wish for a graceful stop, not a signal to be passed on */

@@ -8,6 +8,9 @@
 
 extern char **environ;
 
+const char *const env_proxies[] = {"http_proxy",  "https_proxy", "ftp_proxy", "no_proxy",  "all_proxy", "HTTP_PROXY",
+                                   "HTTPS_PROXY", "FTP_PROXY",   "NO_PROXY",  "ALL_PROXY", NULL};
+
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /* NAME* takes all of whelk's own variables that start so. */
@@ -41,18 +44,27 @@ int spec_env(char *const *words, char ***env)
     return 0;
 }
 
-static int env_file(const char *file, char ***env)
+int spec_read_lines(const char *what, const char *file, char ***words)
 {
     auto_free char *text = NULL;
     int r = file_read(AT_FDCWD, file, 1 << 20, &text, NULL);
     if (r < 0)
-        return err_set(r, "cannot read the environment file %s: %s", file, strerror(-r));
-    auto_strv char **lines = strv_split(text, "\r\n"), **words = NULL;
+        return err_set(r, "cannot read the %s file %s: %s", what, file, strerror(-r));
+    auto_strv char **lines = strv_split(text, "\r\n");
     strv_foreach (line, lines) {
         const char *start = line + strspn(line, " \t");
         if (*start && *start != '#')
-            strv_add(&words, start);
+            strv_add(words, start);
     }
+    return 0;
+}
+
+static int env_file(const char *file, char ***env)
+{
+    auto_strv char **words = NULL;
+    int r = spec_read_lines("environment", file, &words);
+    if (r < 0)
+        return r;
     r = spec_env(words, env);
     return r < 0 ? err_wrap(r, "%s", file) : 0;
 }
@@ -78,6 +90,64 @@ static bool speaks_of_unit(const char *name)
     return false;
 }
 
+/* $NAME and ${NAME} as the container has them so far; $$ is a dollar. Caller frees. */
+static char *expand(const char *text, char *const *env)
+{
+    struct buf b = {0};
+    while (*text) {
+        size_t plain = strcspn(text, "$");
+        buf_add(&b, text, plain);
+        text += plain;
+        if (!*text)
+            break;
+        bool braces = text[1] == '{';
+        const char *name = text + 1 + braces;
+        size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        bool whole = len && (!braces || name[len] == '}');
+        if (!whole) {
+            buf_addc(&b, '$');
+            text += 1 + (text[1] == '$');
+            continue;
+        }
+        auto_free char *word = xstrndup(name, len);
+        const char *value = strv_env_get(env, word);
+        buf_adds(&b, value ? value : "");
+        text = name + len + braces;
+    }
+    return buf_take(&b);
+}
+
+static int merge_env(char *const *words, char ***env)
+{
+    strv_foreach (word, words) {
+        const char *eq = strchr(word, '=');
+        if (!eq || eq == word)
+            return err_set(-EINVAL, "--env-merge %s: write NAME=VALUE, as 'PATH=$PATH:/opt/bin'", word);
+        auto_free char *name = xstrndup(word, (size_t)(eq - word)), *value = expand(eq + 1, *env);
+        strv_env_set(env, name, value);
+    }
+    return 0;
+}
+
+static void take_proxies(char ***env)
+{
+    strv_foreach (name, (char *const *)(uintptr_t)env_proxies) {
+        const char *value = getenv(name);
+        if (value)
+            strv_env_set(env, name, value);
+    }
+}
+
+static void unset_env(const struct run_options *o, char ***env)
+{
+    if (o->unset_env_all)
+        strv_free(take_ptr(env));
+    strv_foreach (name, o->unset_env)
+        for (size_t i = strv_len(*env); i-- > 0;)
+            if (strncmp((*env)[i], name, strlen(name)) == 0 && (*env)[i][strlen(name)] == '=')
+                strv_remove(*env, i);
+}
+
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     c->env = image_config_strv(config, "Env");
@@ -92,6 +162,12 @@ int spec_make_env(const struct run_options *o, const struct image_config *config
         if (!strv_env_get(c->env, name) && !speaks_of_unit(name))
             strv_env_set(&c->env, name, strchr(host, '=') + 1);
     }
-    int r = spec_env_files(o->env_files, &c->env);
+    unset_env(o, &c->env);
+    c->http_proxy = o->http_proxy;
+    if (o->http_proxy)
+        take_proxies(&c->env);
+    int r = merge_env(o->env_merge, &c->env);
+    if (r == 0)
+        r = spec_env_files(o->env_files, &c->env);
     return r < 0 ? r : spec_env(o->env, &c->env);
 }

@@ -188,6 +188,36 @@ static int make_health(const struct run_options *o, const struct image_config *c
     return r < 0 || !c->health_cmd ? r : fill_check(o, c);
 }
 
+/* As seen from here now, for processes whose working directory is another. */
+static char *absolute(const char *path)
+{
+    auto_free char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
+    return cwd ? xasprintf("%s/%s", cwd, path) : xstrdup(path);
+}
+
+static int make_requires(const struct store *s, const struct run_options *o, struct ctr *c)
+{
+    int r = 0;
+    strv_foreach (name, o->requires) {
+        char *id = NULL;
+        r = r < 0 ? r : ctr_find(s, name, &id);
+        if (r < 0)
+            return err_wrap(r, "--requires");
+        strv_add_take(&c->requires, id);
+    }
+    return 0;
+}
+
+int spec_make_start(const struct store *s, const struct run_options *o, struct ctr *c)
+{
+    if (o->timeout < 0)
+        return err_set(-EINVAL, "--timeout %lld: seconds, or 0 for never", (long long)o->timeout);
+    c->timeout = o->timeout;
+    c->pid_file = o->pidfile ? absolute(o->pidfile) : NULL;
+    c->conmon_pid_file = o->conmon_pidfile ? absolute(o->conmon_pidfile) : NULL;
+    return make_requires(s, o, c);
+}
+
 int spec_make_life(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
     int r = make_restart(o, c);

@@ -126,7 +126,15 @@ int spec_change_limits(const struct limit_words *words, struct limits *l)
 /* Podman's words: there is no conmon, so "no-conmon" is how it is anyway. */
 int spec_make_cgroups(const struct run_options *o, struct ctr *c)
 {
-    const char *mode = o->cgroups;
+    const char *mode = o->cgroups, *parent = o->cgroup_parent;
+    if (parent && (*parent != '/' || strstr(parent, "..") || !parent[1]))
+        return err_set(-EINVAL,
+                       "--cgroup-parent %s: write the path of a group, as /machine/containers; slices of systemd "
+                       "are chosen by the unit that whelk runs in",
+                       parent);
+    if (parent && mode && (str_eq(mode, "disabled") || str_eq(mode, "split")))
+        return err_set(-EINVAL, "--cgroups %s and --cgroup-parent contradict each other", mode);
+    c->cgroup_parent = xstrdup(parent);
     if (!mode || str_eq(mode, "enabled") || str_eq(mode, "no-conmon"))
         return 0;
     if (!str_eq(mode, "disabled") && !str_eq(mode, "split"))

@@ -386,6 +386,20 @@ static int add_scratch(const struct store *s, struct ctr *c)
     return r;
 }
 
+/* Where systemd as the command wants to write, whatever the image has there. */
+static int add_systemd(const struct store *s, struct ctr *c)
+{
+    static const char *const writable[][2] = {{"/run", "/run:exec"},
+                                              {"/run/lock", "/run/lock"},
+                                              {"/tmp", "/tmp:exec"},
+                                              {"/var/log/journal", "/var/log/journal"}};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(writable); i++)
+        if (!mounted_at(c, writable[i][0]))
+            r = add_flag(s, "--systemd", writable[i][1], parse_tmpfs, c);
+    return r;
+}
+
 static int compare_targets(const void *a, const void *b)
 {
     return strcmp(((const struct ctr_mount *)a)->target, ((const struct ctr_mount *)b)->target);
@@ -417,7 +431,9 @@ int spec_make_mounts(const struct store *s, const struct run_options *o, const s
         r = r < 0 ? r : add_volumes_from(s, spec, n_own, c);
     if (r == 0)
         r = add_image_volumes(s, o, config, c);
-    if (r == 0 && c->read_only)
+    if (r == 0 && c->read_only && o->read_only_tmpfs)
         r = add_scratch(s, c);
+    if (r == 0 && c->systemd)
+        r = add_systemd(s, c);
     return r < 0 ? r : sort_mounts(c);
 }

@@ -7,6 +7,7 @@
 #include "whelk/err.h"
 #include "whelk/units.h"
 
+#include <pwd.h>
 #include <sched.h>
 #include <sys/stat.h>
 
@@ -125,6 +126,59 @@ static int make_time_zone(const struct run_options *o, struct ctr *c)
     return 0;
 }
 
+/* keep-groups, as an option or as crun's annotation: those of the caller stay, and no others can be had. */
+static int make_groups(const struct run_options *o, struct ctr *c)
+{
+    bool keep = strv_has(o->group_add, "keep-groups"),
+         noted = strv_has(o->annotations, "run.oci.keep_original_groups=1");
+    if (keep && strv_len(o->group_add) > 1)
+        return err_set(-EINVAL, "--group-add keep-groups goes with no other --group-add");
+    c->keep_groups = keep || (noted && !o->group_add);
+    c->groups = keep ? NULL : strv_copy(o->group_add);
+    return 0;
+}
+
+static int make_umask(const struct run_options *o, struct ctr *c)
+{
+    if (!o->umask)
+        return 0;
+    if (!*o->umask || strlen(o->umask) > 4 || o->umask[strspn(o->umask, "01234567")] ||
+        strtol(o->umask, NULL, 8) > 0777)
+        return err_set(-EINVAL, "--umask %s is not an octal number up to 0777", o->umask);
+    c->umask = xstrdup(o->umask);
+    return 0;
+}
+
+static int make_personality(const struct run_options *o, struct ctr *c)
+{
+    if (!o->personality || str_eq(o->personality, "LINUX"))
+        return 0;
+    if (!str_eq(o->personality, "LINUX32"))
+        return err_set(-EINVAL, "--personality %s is not known; known: LINUX, LINUX32", o->personality);
+    c->personality = xstrdup(o->personality);
+    return 0;
+}
+
+/* Lines of this machine's users; and of the caller, who has his own id inside (keep-id). */
+static int make_users(const struct run_options *o, struct ctr *c)
+{
+    c->no_passwd = !o->passwd;
+    c->passwd_entry = xstrdup(o->passwd_entry);
+    c->group_entry = xstrdup(o->group_entry);
+    strv_foreach (name, o->host_users) {
+        const struct passwd *pw = getpwnam(name);
+        if (!pw)
+            return err_set(-ENOENT, "--hostuser %s: this machine has no such user", name);
+        strv_addf(&c->host_users, "%s:x:%u:%u:%s:%s:%s", pw->pw_name, pw->pw_uid, pw->pw_gid, pw->pw_gecos, pw->pw_dir,
+                  pw->pw_shell);
+    }
+    const struct passwd *self =
+        !o->passwd_entry && c->userns && str_after(c->userns, "keep-id") ? getpwuid(getuid()) : NULL;
+    if (self)
+        c->passwd_entry = xasprintf("%s:x:$UID:$GID:%s:$HOME:/bin/sh", self->pw_name, self->pw_gecos);
+    return 0;
+}
+
 int spec_make_process(const struct run_options *o, struct ctr *c)
 {
     int r = spec_change_ulimits(o->ulimits, c);
@@ -136,6 +190,13 @@ int spec_make_process(const struct run_options *o, struct ctr *c)
         r = make_sysctls(o, c);
     strv_foreach (device, o->devices)
         r = r < 0 ? r : add_device(device, c);
-    c->groups = strv_copy(o->group_add);
+    if (r == 0)
+        r = make_groups(o, c);
+    if (r == 0)
+        r = make_umask(o, c);
+    if (r == 0)
+        r = make_personality(o, c);
+    if (r == 0)
+        r = make_users(o, c);
     return r < 0 ? r : make_time_zone(o, c);
 }

@@ -1,8 +1,11 @@
 /* Capabilities, seccomp and the other --security-opt. */
+#include "ns.h"
 #include "spec.h"
 
 #include "whelk/caps.h"
 #include "whelk/err.h"
+
+#include <sched.h>
 
 /* --security-opt, a row each. value: what follows = or :, or NULL. */
 static int opt_no_new_privileges(struct ctr *c, const char *value)
@@ -28,11 +31,55 @@ static int opt_nested(struct ctr *c, const char *value)
     return value ? err_set(-EINVAL, "--security-opt nested takes no value") : 0;
 }
 
+static int add_paths(const char *option, const char *value, char ***to)
+{
+    auto_strv char **paths = strv_split(value ? value : "", ":");
+    if (!paths)
+        return err_set(-EINVAL, "--security-opt %s= takes absolute paths, with colons in between", option);
+    strv_foreach (path, paths) {
+        if (*path != '/')
+            return err_set(-EINVAL, "--security-opt %s=%s: \"%s\" is not an absolute path", option, value, path);
+        strv_add_take(to, spec_clean_path(path));
+    }
+    return 0;
+}
+
+/* Paths and patterns of paths, or all. */
 static int opt_unmask(struct ctr *c, const char *value)
 {
-    if (!value || (!str_eq(value, "ALL") && !str_eq(value, "all") && !str_eq(value, "unconfined")))
-        return err_set(-EINVAL, "--security-opt unmask takes ALL; single paths are not known to this version");
-    c->unmask = true;
+    if (value && (str_eq(value, "ALL") || str_eq(value, "all"))) {
+        c->unmask = true;
+        return 0;
+    }
+    return add_paths("unmask", value, &c->unmasks);
+}
+
+static int opt_mask(struct ctr *c, const char *value)
+{
+    return add_paths("mask", value, &c->masks);
+}
+
+static int opt_systempaths(struct ctr *c, const char *value)
+{
+    c->unmask = value && str_eq(value, "unconfined");
+    return c->unmask ? 0 : err_set(-EINVAL, "--security-opt systempaths takes unconfined");
+}
+
+/* What hides processes from each other; see proc(5). */
+static int opt_proc(struct ctr *c, const char *value)
+{
+    auto_strv char **words = strv_split(value ? value : "", ",");
+    strv_foreach (word, words)
+        if (!str_after(word, "hidepid=") && !str_eq(word, "subset=pid") && !str_after(word, "gid="))
+            return err_set(-EINVAL,
+                           "--security-opt proc-opts=%s: \"%s\" is not known; known: hidepid=, gid=, subset=pid", value,
+                           word);
+    if (!words)
+        return err_set(-EINVAL, "--security-opt proc-opts= takes options, as hidepid=invisible");
+    if (ctr_ns_kind(c, CLONE_NEWPID) == NS_HOST)
+        return err_set(-EINVAL, "--security-opt proc-opts: with --pid host, /proc is that of the host");
+    free(c->proc_opts);
+    c->proc_opts = xstrdup(value);
     return 0;
 }
 
@@ -60,7 +107,9 @@ static const struct security_option {
     {"seccomp", opt_seccomp},
     {"nested", opt_nested},
     {"unmask", opt_unmask},
-    {"systempaths", opt_unmask},
+    {"mask", opt_mask},
+    {"proc-opts", opt_proc},
+    {"systempaths", opt_systempaths},
     {"label", opt_label},
     {"apparmor", opt_apparmor},
 };
@@ -74,8 +123,8 @@ static int add_security_option(const char *word, struct ctr *c)
             return security_options[i].set(c, value);
     return err_set(
         -EINVAL,
-        "--security-opt %s is not known; known: no-new-privileges, seccomp=unconfined|FILE, nested, unmask=ALL, "
-        "label=disable, apparmor=unconfined",
+        "--security-opt %s is not known; known: no-new-privileges, seccomp=unconfined|FILE, nested, mask=PATHS, "
+        "unmask=ALL|PATHS, proc-opts=, systempaths=unconfined, label=disable, apparmor=unconfined",
         word);
 }
 

@@ -45,15 +45,47 @@ static int make_args(const struct run_options *o, const struct image_config *con
     return 0;
 }
 
+static int add_pairs(const char *option, char *const *pairs, char ***to)
+{
+    strv_foreach (pair, pairs) {
+        auto_free char *key = xstrndup(pair, strcspn(pair, "="));
+        const char *eq = strchr(pair, '=');
+        if (!*key)
+            return err_set(-EINVAL, "--%s %s has no key; write KEY=VALUE", option, pair);
+        strv_env_set(to, key, eq ? eq + 1 : "");
+    }
+    return 0;
+}
+
 static int make_labels(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
+    auto_strv char **lines = NULL;
+    int r = 0;
     c->labels = image_config_map(config, "Labels");
-    strv_foreach (label, o->labels) {
-        auto_free char *key = xstrndup(label, strcspn(label, "="));
-        const char *eq = strchr(label, '=');
-        if (!*key)
-            return err_set(-EINVAL, "--label %s has no key; write KEY=VALUE", label);
-        strv_env_set(&c->labels, key, eq ? eq + 1 : "");
+    strv_foreach (file, o->label_files)
+        r = r < 0 ? r : spec_read_lines("label", file, &lines);
+    if (r == 0)
+        r = add_pairs("label-file", lines, &c->labels);
+    if (r == 0)
+        r = add_pairs("label", o->labels, &c->labels);
+    return r < 0 ? r : add_pairs("annotation", o->annotations, &c->annotations);
+}
+
+static const struct {
+    size_t offset; /* in struct refused_words */
+    const char *name, *fine, *way_out;
+} refused[] = {
+#define REFUSED(field, name, arg, fine, way_out) {offsetof(struct refused_words, field), name, fine, way_out},
+#include "whelk/refused-options.def"
+#undef REFUSED
+};
+
+int spec_check_refused(const struct run_options *o)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        const char *word = *(char *const *)((const char *)&o->refused + refused[i].offset);
+        if (word && (!refused[i].fine || !str_eq(word, refused[i].fine)))
+            return err_set(-EOPNOTSUPP, "--%s: %s", refused[i].name, refused[i].way_out);
     }
     return 0;
 }
@@ -69,6 +101,12 @@ static int make_hostname(const struct run_options *o, struct ctr *c)
                  name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")]))
         return err_set(-EINVAL, "--hostname %s: letters, digits, dots and dashes, at most 64", name);
     c->hostname = name ? xstrdup(name) : xstrndup(c->id, ID_SHORT);
+    c->no_hostname = o->no_hostname;
+    if (o->domainname && (!*o->domainname || strlen(o->domainname) > 64))
+        return err_set(-EINVAL, "--domainname %s: 1 to 64 characters", o->domainname);
+    if (o->domainname && ctr_ns_kind(c, CLONE_NEWUTS) != NS_OWN)
+        return err_set(-EINVAL, "--domainname would change more than this container: --uts is not private");
+    c->domainname = o->domainname ? xstrdup(o->domainname) : NULL;
     return 0;
 }
 
@@ -76,7 +114,7 @@ static int make_stop(const struct run_options *o, const struct image_config *con
 {
     const char *signal = o->stop_signal ? o->stop_signal : image_config_str(config, "StopSignal");
     int number;
-    c->stop_signal = xstrdup(str_empty(signal) ? "SIGTERM" : signal);
+    c->stop_signal = xstrdup(!str_empty(signal) ? signal : c->systemd ? "SIGRTMIN+3" : "SIGTERM");
     c->stop_timeout = o->stop_timeout;
     if (c->stop_timeout < -1)
         return err_set(-EINVAL, "--stop-timeout %lld: seconds, or -1 to wait for ever", (long long)c->stop_timeout);
@@ -109,10 +147,31 @@ static void make_basics(const struct run_options *o, const struct image_config *
     c->cid_file = o->cidfile ? realpath(o->cidfile, NULL) : NULL;
 }
 
+/* Is the command an init system? Then it gets what it expects; always: whatever the command is called. */
+static int make_systemd(const struct run_options *o, struct ctr *c)
+{
+    static const char *const names[] = {"/sbin/init", "/usr/sbin/init",       "/usr/local/sbin/init",
+                                        "systemd",    "/lib/systemd/systemd", "/usr/lib/systemd/systemd",
+                                        "init"};
+    const char *when = o->systemd ? o->systemd : "true";
+    if (!str_eq(when, "true") && !str_eq(when, "false") && !str_eq(when, "always"))
+        return err_set(-EINVAL, "--systemd %s is not known; known: true, false, always", when);
+    c->systemd = str_eq(when, "always");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        c->systemd = c->systemd || (str_eq(when, "true") && str_eq(c->args[0], names[i]));
+    if (!c->systemd)
+        return 0;
+    auto_free char *uuid = xasprintf("%.8s-%.4s-%.4s-%.4s-%.12s", c->id, c->id + 8, c->id + 12, c->id + 16, c->id + 20);
+    strv_env_set(&c->env, "container_uuid", uuid);
+    return 0;
+}
+
 static int make_all(const struct store *s, const struct run_options *o, const struct image_config *config,
                     char *const *command, struct ctr *c)
 {
-    int r = make_name(o, c);
+    int r = spec_check_refused(o);
+    if (r == 0)
+        r = make_name(o, c);
     if (r == 0 && o->workdir && *o->workdir != '/')
         r = err_set(-EINVAL, "--workdir %s: the working directory must be an absolute path", o->workdir);
     if (r < 0)
@@ -128,6 +187,8 @@ static int make_all(const struct store *s, const struct run_options *o, const st
     if (r == 0)
         r = make_args(o, config, command, c);
     if (r == 0)
+        r = make_systemd(o, c);
+    if (r == 0)
         r = spec_make_process(o, c);
     if (r == 0)
         r = spec_make_mounts(s, o, config, c);
@@ -141,6 +202,8 @@ static int make_all(const struct store *s, const struct run_options *o, const st
         r = spec_limits(&o->limits, &c->limits);
     if (r == 0)
         r = spec_make_cgroups(o, c);
+    if (r == 0)
+        r = spec_make_start(s, o, c);
     if (r == 0)
         r = make_labels(o, config, c);
     return r < 0 ? r : make_stop(o, config, c);

@@ -28,6 +28,17 @@ int spec_change_ulimits(char *const *words, struct ctr *c);
 /* --secret: the secrets must be there. */
 int spec_make_secrets(const struct store *s, const struct run_options *o, struct ctr *c);
 
+/* The names of proxy variables, NULL at the end. */
+extern const char *const env_proxies[];
+/* A line of a file for each word, comments and empty ones left out; -errno with text that names the file. what: "label"
+ * ... */
+int spec_read_lines(const char *what, const char *file, char ***words);
+/* Refuses what refused-options.def lists. */
+int spec_check_refused(const struct run_options *o);
+
+/* Time-out, files with process ids, other containers. */
+int spec_make_start(const struct store *s, const struct run_options *o, struct ctr *c);
+
 /* What one flag says about a mount, before it is one. */
 struct mount_ask {
     const char *flag, *spec; /* "-v" and its value as typed, for error texts */

@@ -126,6 +126,7 @@ struct supervisor {
     struct net *net;
     int alive;
     bool runs;
+    bool timed_out;
     bool ill;   /* ended by its health check, to be started again */
     bool ready; /* systemd knows that the container is healthy */
 };
@@ -162,7 +163,7 @@ static int publish_live(const struct supervisor *v)
     net_describe(v->net, &live);
     int r = rec_save(&ctr_live_rec, v->l->ctr_fd, "live.json", &live, false);
     ctr_live_done(&live);
-    return r;
+    return r < 0 ? r : write_pid_file(v->l->c->pid_file, pid);
 }
 
 /* The CHILD waits with its namespaces made: joins its network, lets it go on, and tells when the command runs. */
@@ -319,6 +320,7 @@ static void write_exit(struct supervisor *v, int code, bool restarting, const ch
     v->record.finished = time_now();
     v->record.exit_code = code;
     v->record.restarting = restarting;
+    v->record.timed_out = v->timed_out;
     v->record.oom = v->group && cgroup_oom_killed(v->group);
     snprintf(v->record.error, sizeof v->record.error, "%s", error);
     exit_record_write(v->alive, &v->record);
@@ -365,6 +367,20 @@ static void on_reload(void *ctx)
         v->health = health_begin(v->l, &v->s, on_health, v);
 }
 
+/* --timeout: a stop like any other, but for the status. */
+static void on_timeout(struct session *s, void *ctx)
+{
+    struct supervisor *v = ctx;
+    v->timed_out = true;
+    session_stop(s, TIMEOUT_OWN);
+}
+
+static void set_timeout(struct supervisor *v)
+{
+    if (v->l->c->timeout)
+        session_timer(&v->s, session_now() + v->l->c->timeout * 1000, on_timeout, v);
+}
+
 /* Runs what has been started to its end. */
 static int run_to_end(struct supervisor *v)
 {
@@ -374,7 +390,11 @@ static int run_to_end(struct supervisor *v)
     v->health = health_begin(v->l, &v->s, on_health, v);
     if (v->s.notify >= 0)
         session_source(&v->s, v->s.notify, on_notify, v);
+    set_timeout(v);
     int code = session_loop(&v->s);
+    if (v->l->c->timeout)
+        session_timer(&v->s, 0, on_timeout, v);
+    code = v->timed_out ? 128 + SIGKILL : code;
     session_source(&v->s, -1, on_notify, v);
     health_end(take_ptr(&v->health));
     net_detach(v->net);

@@ -91,6 +91,8 @@ static char *exit_text(const struct exit_record *r, size_t error_len)
     json_object_set_new(j, "started", json_integer(r->started));
     json_object_set_new(j, "finished", json_integer(r->finished));
     json_object_set_new(j, "exit_code", json_integer(r->exit_code));
+    if (r->timed_out)
+        json_object_set_new(j, "timed_out", json_true());
     if (r->oom)
         json_object_set_new(j, "oom", json_true());
     if (r->restarting)
@@ -135,6 +137,7 @@ static int exit_parse(const char *block, size_t len, struct exit_record *ret)
         .finished = json_int(j, "finished", 0),
         .exit_code = (int)json_int(j, "exit_code", 0),
         .oom = json_bool(j, "oom", false),
+        .timed_out = json_bool(j, "timed_out", false),
         .restarting = json_bool(j, "restarting", false),
     };
     const char *error = json_str(j, "error");
@@ -246,6 +249,7 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
         .started = e.started,
         .finished = e.finished,
         .oom = e.oom,
+        .timed_out = e.timed_out,
     };
     memcpy(st.error, e.error, sizeof(st.error));
     if (holder)
