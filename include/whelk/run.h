@@ -111,6 +111,8 @@ int run_attach(const struct store *s, const struct ctr *c, const struct attach_o
 int run_kill(const struct store *s, const char *id, int sig);
 /* Freezes or thaws all processes of a running container (its control group). */
 int run_pause(const struct store *s, const char *id, bool paused);
+/* The paths of /proc and /sys that it finds covered, and those that it cannot write. Caller frees. */
+void run_hidden_paths(const struct ctr *c, char ***ret_masked, char ***ret_readonly);
 /* Is it frozen? */
 bool run_is_paused(const struct store *s, const char *id);
 

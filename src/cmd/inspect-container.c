@@ -220,6 +220,8 @@ int inspect_container(const struct store *s, const char *id, bool size, json_t *
         live = (struct ctr_live){0}; /* it starts or ends at this moment */
     if (r == 0)
         *ret = object(s, &c, &st, &live);
+    if (r == 0)
+        inspect_add_podman(&c, &live, *ret);
     if (r == 0 && size)
         add_sizes(s, &c, *ret);
     ctr_live_done(&live);

@@ -16,6 +16,8 @@ json_t *inspect_network(const struct ctr *c, const struct ctr_live *live);
 json_t *inspect_port_bindings(const struct ctr *c);
 json_t *inspect_host_config(const struct ctr *c);
 json_t *inspect_map(char *const *v);
+/* Adds what only podman shows (inspect-podman.c). */
+void inspect_add_podman(const struct ctr *c, const struct ctr_live *live, json_t *o);
 
 struct inspect_request {
     bool containers, images; /* where names are looked for */

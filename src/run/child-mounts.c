@@ -12,6 +12,7 @@
 #include "whelk/fd.h"
 #include "whelk/mnt.h"
 #include "whelk/overlay.h"
+#include "whelk/run.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -434,6 +435,14 @@ static const char *const masked[] = {
 
 static const char *const readonly_paths[] = {"proc/bus",      "proc/fs",  "proc/irq",
                                              "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
+
+void run_hidden_paths(const struct ctr *c, char ***ret_masked, char ***ret_readonly)
+{
+    for (size_t i = 0; i < ARRAY_LEN(masked) && !c->unmask; i++)
+        strv_addf(ret_masked, "/%s", masked[i]);
+    for (size_t i = 0; i < ARRAY_LEN(readonly_paths) && !c->unmask; i++)
+        strv_addf(ret_readonly, "/%s", readonly_paths[i]);
+}
 
 /* The one empty tmpfs that covers all masked directories. */
 struct mask {
