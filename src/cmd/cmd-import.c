@@ -92,9 +92,10 @@ const struct cmd cmd_import = {
     .names = "import;image import",
     .args = "[OPTIONS] FILE|- [NAME[:TAG]]",
     .summary = "make an image from a tar archive",
-    .description = "Makes an image of one layer from the tar archive FILE, or from standard input, plain or gzip, and "
-                   "prints its id. Archives are unpacked by "
-                   "confined processes; one that tries to leave its directory is refused, and nothing is left behind.",
+    .description =
+        "Makes an image of one layer from the tar archive FILE, or from standard input, plain or compressed by "
+        "gzip, zstd, xz or bzip2, and prints its id. Archives are unpacked by "
+        "confined processes; one that tries to leave its directory is refused, and nothing is left behind.",
     .examples = "whelk import base.tar.gz base\nwhelk import -m 'first try' base.tar base:v1\ntar -C rootfs -c . | "
                 "whelk import - base:v2",
     .opts = import_table,

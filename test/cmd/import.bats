@@ -71,6 +71,19 @@ harmless() {
     assert_equal "$(store_entries layers | wc -l)" 1
 }
 
+@test "compressed by zstd, xz, bzip2; damaged ones" {
+    for tool in zstd xz bzip2; do
+        command -v $tool >/dev/null || skip "$tool is not installed"
+        archive 0 a "$tool" >a.tar
+        $tool -c <a.tar >packed
+        id=$(whelk import packed)
+        assert_equal "$(inspect_field "$id" '.RootFS.Layers[0]')" "sha256:$(sha256sum <a.tar | cut -d ' ' -f 1)"
+        remove_all
+        head -c 60 packed >cut
+        refused "the $tool stream is" <cut
+    done
+}
+
 @test "several gzip members, one after the other" {
     archive 0 a 1 5 d - >a.tar
     { head -c 700 a.tar | gzip; tail -c +701 a.tar | gzip; } >a.tar.gz

@@ -1,6 +1,9 @@
 /* Images and their names: publication, what a user may type, removal. */
 #include "store-fixture.h"
 
+#include "whelk/gc.h"
+#include "whelk/hint.h"
+
 static const char *const one_layer[] = {"one", NULL};
 static const char *const two_layers[] = {"one", "two", NULL};
 
@@ -278,12 +281,157 @@ static void test_find(void **state)
     }
 }
 
+/* ---- manifests, indexes, digests in names ---- */
+
+static const char manifest_text[] = "{\"a manifest\":1}", index_text[] = "{\"an index\":1}";
+
+static char *digest_text(const char *bytes)
+{
+    char hex[65];
+    digest_bytes(bytes, strlen(bytes), hex);
+    return xasprintf("sha256:%s", hex);
+}
+
+static void test_manifests(void **state)
+{
+    struct fixture *f = *state;
+    char id[65];
+    size_t len;
+    auto_free char *digest = digest_text(manifest_text), *bytes = NULL, *found = NULL, *none = NULL;
+    auto_strv char **before = NULL, **all = NULL;
+    add_layers(f->s);
+    image_add_now(f->s, one_layer, id);
+    assert_ok(image_manifests(f->s, id, &before));
+    assert_int_equal(strv_len(before), 0);
+    assert_int_equal(image_read_manifest(f->s, id, digest, &none, &len), -ENOENT);
+    assert_int_equal(image_by_manifest(f->s, digest, &none), -ENOENT);
+    assert_ok(image_add_manifest(f->s, id, manifest_text, strlen(manifest_text)));
+    assert_ok(image_add_manifest(f->s, id, manifest_text, strlen(manifest_text)));
+    assert_ok(image_read_manifest(f->s, id, digest, &bytes, &len));
+    assert_string_equal(bytes, manifest_text);
+    assert_ok(image_manifests(f->s, id, &all));
+    assert_int_equal(strv_len(all), 1);
+    assert_string_equal(all[0], digest);
+    assert_ok(image_by_manifest(f->s, digest, &found));
+    assert_string_equal(found, id);
+    auto_free char *path = xasprintf("images/%s/manifests/%s", id, digest + strlen("sha256:"));
+    assert_ok(file_write(f->s->fd, path, "other", 5, 0600));
+    assert_int_equal(image_read_manifest(f->s, id, digest, &none, &len), -EBADMSG);
+}
+
+static void test_digests(void **state)
+{
+    static const char *const references[] = {"example.org/app:v0", "docker.io/library/app:v1"};
+    static const struct {
+        const char *repository;
+        bool by_index, found;
+    } cases[] = {
+        {"example.org/app", false, true},      {"example.org/app", true, true},
+        {"example.org/app:other", true, true}, {"app", false, true},
+        {"docker.io/library/app", true, true}, {"example.org/ap", true, false},
+        {"localhost/app", true, false},
+    };
+    struct fixture *f = *state;
+    char id[65];
+    size_t len;
+    auto_free char *manifest = digest_text(manifest_text), *index = digest_text(index_text), *bytes = NULL;
+    add_layers(f->s);
+    image_add_now(f->s, one_layer, id);
+    for (size_t i = 0; i < ARRAY_LEN(references); i++) {
+        struct image_name n = {
+            .reference = (char *)(uintptr_t)references[i], .image = id, .manifest = manifest, .index = index};
+        assert_ok(name_put(f->s, &n, i == 0 ? index_text : NULL, strlen(index_text)));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_free char *typed = xasprintf("%s@%s", cases[i].repository, cases[i].by_index ? index : manifest);
+        auto_free char *found = NULL;
+        assert_int_equal(image_find(f->s, typed, &found, NULL), cases[i].found ? 0 : -ENOENT);
+        assert_true(!cases[i].found || str_eq(found, id));
+    }
+    struct rec_list names = {0};
+    assert_ok(names_load(f->s, &names));
+    auto_strv char **digests = names_digests(&names, id);
+    assert_int_equal(strv_len(digests), 4);
+    names_done(&names);
+    assert_ok(index_read(f->s, index, &bytes, &len));
+    assert_string_equal(bytes, index_text);
+}
+
+/* A list has no image: what looks for images does not trip over it. Its index goes with it. */
+static void test_lists(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *index = digest_text(index_text), *id = NULL;
+    struct image_name n = {.reference = (char *)(uintptr_t) "localhost/list:latest", .index = index}, found = {0};
+    struct rec_list names = {0};
+    assert_ok(name_put(f->s, &n, index_text, strlen(index_text)));
+    assert_ok(names_load(f->s, &names));
+    assert_int_equal(names.n, 0);
+    assert_ok(names_load_lists(f->s, &names));
+    assert_int_equal(names.n, 1);
+    names_done(&names);
+    assert_int_equal(name_find(f->s, "list", false, &found), -ENOENT);
+    assert_ok(name_find(f->s, "list", true, &found));
+    assert_string_equal(found.index, index);
+    image_name_done(&found);
+    assert_int_equal(name_get(f->s, "localhost/list:latest", &id), -ENOENT);
+    assert_int_equal(image_find(f->s, "list", &id, NULL), -EINVAL);
+    assert_ok(gc_run(f->s, NULL));
+    assert_int_equal(entries_in(f->s, "indexes"), 1);
+    assert_ok(name_remove(f->s, "localhost/list:latest"));
+    assert_ok(gc_run(f->s, NULL));
+    assert_int_equal(entries_in(f->s, "indexes"), 0);
+}
+
+static size_t hints_of(const struct store *s, const char *diffid, size_t *ret_repositories)
+{
+    struct rec_list hints = {0};
+    assert_ok(blob_hints_load(s, diffid, &hints));
+    size_t n = hints.n;
+    *ret_repositories = n ? strv_len(((struct blob_hint *)hints.items)->repositories) : 0;
+    blob_hints_done(&hints);
+    return n;
+}
+
+static void test_hints(void **state)
+{
+    struct fixture *f = *state;
+    char diffid[65], id[65];
+    size_t repositories;
+    auto_free char *digest = digest_text("a blob");
+    struct blob_hint hint = {.digest = digest, .size = 6, .media_type = (char *)(uintptr_t) "type"};
+    add_layers(f->s);
+    image_add_now(f->s, one_layer, id);
+    diffid_of("one", diffid);
+    assert_int_equal(hints_of(f->s, diffid, &repositories), 0);
+    blob_hint_add(f->s, diffid, &hint, "example.org/a");
+    blob_hint_add(f->s, diffid, &hint, "example.org/b");
+    blob_hint_add(f->s, diffid, &hint, "example.org/b");
+    assert_int_equal(hints_of(f->s, diffid, &repositories), 1);
+    assert_int_equal(repositories, 2);
+    blob_hint_drop(f->s, diffid, digest, "example.org/a");
+    assert_int_equal(hints_of(f->s, diffid, &repositories), 1);
+    assert_int_equal(repositories, 1);
+    for (int i = 0; i < 40; i++) { /* the oldest go */
+        auto_free char *text = xasprintf("blob %d", i), *other = digest_text(text);
+        hint.digest = other;
+        blob_hint_add(f->s, diffid, &hint, NULL);
+    }
+    assert_in_range(hints_of(f->s, diffid, &repositories), 2, 39);
+    assert_ok(gc_run(f->s, NULL));
+    assert_int_equal(entries_in(f->s, "cache/hints"), 1);
+    assert_ok(image_remove(f->s, id));
+    assert_ok(gc_run(f->s, NULL));
+    assert_int_equal(entries_in(f->s, "cache/hints"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         store_test(test_publish), store_test(test_publish_bytes), store_test(test_publish_refused),
         store_test(test_damaged), store_test(test_publish_race),  store_test(test_names),
-        store_test(test_remove),  store_test(test_find),
+        store_test(test_remove),  store_test(test_find),          store_test(test_manifests),
+        store_test(test_digests), store_test(test_lists),         store_test(test_hints),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
