@@ -19,6 +19,11 @@ static const struct {
     {"trust;image trust;image sign",
      "whelk does not sign images; pull by digest (NAME@sha256:...) to get what you checked"},
     {"checkpoint;container checkpoint;container restore", "whelk cannot freeze processes to disk"},
+    {"init;container init", "a container is set up when it starts; whelk create checks it, whelk start starts it"},
+    {"runlabel;container runlabel", "labels of an image run nothing; type the command that the label has"},
+    {"container cleanup",
+     "nothing is left to clean: a container's supervisor does it, and after a crash the next command"},
+    {"container clone", "make another like it with whelk run; whelk inspect tells what it was made with"},
     {"buildx", "the builder is part of whelk; use whelk build"},
     {"compose", "whelk does not read compose files; start each service with whelk run or a systemd unit"},
 };

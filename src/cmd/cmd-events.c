@@ -15,7 +15,7 @@ struct events_opts {
 
 static const struct opt events_table[] = {
     {"filter", 'f', OPT_LIST, OPT(struct events_opts, filters), .arg = "KEY=VALUE",
-     .help = "only these: container, event, image, label, type, volume"},
+     .help = "only these: container, event, image, label, secret, type, volume"},
     {"format", 0, OPT_STR, OPT(struct events_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each event, as '{{.Action}} {{.Name}}'"},
     {"no-trunc", 0, OPT_BOOL, OPT(struct events_opts, no_trunc), .help = "show whole ids"},
@@ -43,6 +43,11 @@ static int match_volume(const void *object, const char *value, void *ctx)
     return match_object(object, "volume", value);
 }
 
+static int match_secret(const void *object, const char *value, void *ctx)
+{
+    return match_object(object, "secret", value);
+}
+
 static int match_image(const void *object, const char *value, void *ctx)
 {
     const struct event *e = object;
@@ -68,13 +73,10 @@ static int match_label(const void *object, const char *value, void *ctx)
 }
 
 static const struct filter_key keys[] = {
-    {"container", match_container, false},
-    {"event", match_event, false},
-    {"image", match_image, false},
-    {"label", match_label, true},
-    {"type", match_type, false},
-    {"volume", match_volume, false},
-    {NULL, NULL, false},
+    {"container", match_container, false}, {"event", match_event, false},
+    {"image", match_image, false},         {"label", match_label, true},
+    {"secret", match_secret, false},       {"type", match_type, false},
+    {"volume", match_volume, false},       {NULL, NULL, false},
 };
 
 static json_t *text(const char *s)

@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "image-names.h"
 #include "listing.h"
+#include "volumes.h"
 
 #include "whelk/ctr.h"
 #include "whelk/image.h"
@@ -28,6 +29,24 @@ static int find_image(const struct context *x, const char *arg, json_t **ret)
     return r < 0 ? r : inspect_image(x->store, id, ret);
 }
 
+static int find_volume(const struct context *x, const char *arg, json_t **ret)
+{
+    auto_free char *name = NULL;
+    auto_strv char **used = NULL;
+    auto_with(volume_done) struct volume v = {0};
+    size_t links = 0;
+    int r = volume_find(x->store, arg, &name);
+    if (r == 0)
+        r = volume_load(x->store, name, &v);
+    if (r == 0)
+        r = volumes_used(x->store, &used);
+    strv_foreach (user, used)
+        links += str_eq(user, name);
+    if (r == 0)
+        *ret = volume_json(x->store, &v, links);
+    return r;
+}
+
 static int inspect_one(const char *arg, void *ctx)
 {
     struct context *x = ctx;
@@ -35,6 +54,8 @@ static int inspect_one(const char *arg, void *ctx)
     int r = x->q->containers ? find_container(x, arg, &o) : -ENOENT;
     if (r == -ENOENT && x->q->images)
         r = find_image(x, arg, &o);
+    if (r == -ENOENT && x->q->volumes)
+        r = find_volume(x, arg, &o);
     if (r == -ENOENT && x->q->containers && x->q->images)
         r = err_set(r, "no such container or image: %s", arg);
     if (r == -ENOENT && str_eq(program_invocation_short_name, "docker")) /* who is called so answers so (CV-06) */

@@ -4,6 +4,7 @@
 
 #include "whelk/digest.h"
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/id.h"
 #include "whelk/image.h"
@@ -280,6 +281,8 @@ int image_remove(const struct store *s, const char *id)
     if (r == 0)
         r = trash_move(s, "images", id, trash);
     fd_close(take_fd(&lock));
+    if (r == 0)
+        event_object(s, "image", "remove", id, id);
     if (r == 0)
         trash_remove(s, trash, TRASH_WAIT);
     return r;

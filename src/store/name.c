@@ -5,6 +5,7 @@
 
 #include "whelk/digest.h"
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/id.h"
 #include "whelk/image.h"
@@ -70,7 +71,11 @@ int name_put(const struct store *s, const struct image_name *n, const char *inde
         return err_set(-ENOENT, "cannot name image %.12s %s: it is not in the store", n->image, n->reference);
     if (index_bytes)
         r = index_write(s, n->index, index_bytes, index_len);
-    return r < 0 ? r : rec_save(&name_rec, s->fd, path, n, true);
+    if (r == 0)
+        r = rec_save(&name_rec, s->fd, path, n, true);
+    if (r == 0 && n->image)
+        event_object(s, "image", "tag", n->image, n->reference);
+    return r;
 }
 
 int name_set(const struct store *s, const char *reference, const char *image_id)
@@ -89,6 +94,7 @@ int name_remove(const struct store *s, const char *reference)
     auto_free char *path = name_path(reference);
     if (unlinkat(s->fd, path, 0) < 0)
         return errno == ENOENT ? -ENOENT : err_sys("cannot remove the name %s", reference);
+    event_object(s, "image", "untag", reference, reference);
     return 0;
 }
 

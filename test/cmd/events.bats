@@ -77,7 +77,7 @@ starts_and_shows() {
 }
 
 @test "mistakes" {
-    refused 125 'there is no filter "evnt"; did you mean event? Known: container, event, image, label, type, volume' events -f evnt=x
+    refused 125 'there is no filter "evnt"; did you mean event? Known: container, event, image, label, secret, type, volume' events -f evnt=x
     run_whelk events --since nonsense
     assert_status 125
     assert_one_error

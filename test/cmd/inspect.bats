@@ -156,7 +156,7 @@ Error: no such container or image: nosuch2"
 inspect|"whelk inspect" needs at least one NAME|ID argument; see whelk inspect --help
 container inspect|"whelk container inspect" needs at least one CONTAINER argument; see whelk container inspect --help
 image inspect|"whelk image inspect" needs at least one IMAGE argument; see whelk image inspect --help
-inspect --type pot x|--type pot is not known; known: container, image, all
+inspect --type pot x|--type pot is not known; known: container, image, volume, all
 inspect --type|option "--type" of "whelk inspect" needs a value: --type KIND
 inspect --typ image x|unknown option "--typ" for "whelk inspect"; did you mean "--type"?
 END
@@ -168,4 +168,14 @@ END
     [ "$status" = 1 ]
     run "$WHELK" inspect nothing
     [ "$status" = 125 ]
+}
+
+@test "volumes too, after containers and images" {
+    whelk volume create -l a=b data >/dev/null
+    assert_equal "$(whelk inspect --type volume -f '{{.Name}} {{.Driver}}' data)" "data local"
+    assert_equal "$(whelk inspect data | jq -r '.[0].Labels.a')" b
+    run_whelk inspect --type volume nosuch
+    assert_status 125
+    assert_stderr "Error: no such volume: nosuch"
+    whelk volume rm data >/dev/null
 }
