@@ -5,10 +5,14 @@
 
 #include "whelk/digest.h"
 
+#include <stddef.h>
+
 enum { CACHE_KEY = DIGEST_BUF };
 
 struct cache_key {
     struct digest *digest;
+    unsigned char data[4096]; /* that is not hashed yet */
+    size_t len;
 };
 
 /* Begins the key of what follows from parent (a key, or what names a base) by an instruction of this kind. */
