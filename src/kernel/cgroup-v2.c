@@ -116,14 +116,19 @@ static int vacate(int group)
     return r;
 }
 
-/* -errno without text. */
+/* The top of the hierarchy may have both. */
+static bool has_internal_processes(int group)
+{
+    auto_free char *procs = cgroup_read(group, "cgroup.procs");
+    return faccessat(group, "cgroup.type", F_OK, 0) == 0 && !str_empty(procs);
+}
+
+/* Vacates before: of a group with processes the kernel takes the controllers of threads (cpu, pids), but its children are
+ * "domain invalid" then, and can be entered by nobody. -errno without text. */
 static int enable(int group, const char *controller)
 {
     auto_free char *plus = xasprintf("+%s", controller);
-    int r = cgroup_write(group, "cgroup.subtree_control", plus);
-    if (r != -EBUSY)
-        return r;
-    r = vacate(group);
+    int r = has_internal_processes(group) ? vacate(group) : 0;
     return r < 0 ? r : cgroup_write(group, "cgroup.subtree_control", plus);
 }
 
