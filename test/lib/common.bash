@@ -102,9 +102,9 @@ wait_all() {
 
 # --- waiting
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. Slow machines (test/vm) have more patience.
 wait_for() {
-    local deadline=$((SECONDS + $1 + 1))
+    local deadline=$((SECONDS + $1 * ${WHELK_PATIENCE:-1} + 1))
     shift
     until "$@"; do
         if [ "$SECONDS" -ge "$deadline" ]; then

@@ -5,8 +5,7 @@ TEST_CGROUP=/whelk/bin/test-cgroup
 
 setup() {
     load ../lib/common
-    TEST_USER=
-    [ "$WHELK_LANE" = root ] || TEST_USER=--user
+    load guest
 }
 
 # in_unit PROPERTY... -- COMMAND...: as a service of the system's (root) or the user's manager
@@ -24,16 +23,13 @@ assert_all_passed() {
     [ "$status" = 0 ] && [[ $output$stderr != *SKIPPED* ]] || _fail "the unit test failed or skipped"
 }
 
-groups_left() {
-    find /sys/fs/cgroup -name 'whelk-*' -type d 2>/dev/null
-}
 no_groups_left() {
-    [ -z "$(groups_left)" ]
+    [ -z "$(container_groups)" ]
 }
 teardown() {
     # systemd removes a scope when it sees that it is empty.
     wait_for 10 no_groups_left || {
-        groups_left >&2
+        container_groups >&2
         return 1
     }
 }

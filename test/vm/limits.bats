@@ -8,8 +8,7 @@ setup_file() {
 
 setup() {
     load ../lib/common
-    TEST_USER=
-    [ "$WHELK_LANE" = root ] || TEST_USER=--user
+    load guest
 }
 
 teardown() {
@@ -20,7 +19,7 @@ teardown() {
 
 no_groups_left() {
     local left
-    left=$(find /sys/fs/cgroup -name 'whelk-*' -type d 2>/dev/null)
+    left=$(container_groups)
     [ -z "$left" ] || ! echo "$left"
 }
 
@@ -95,4 +94,20 @@ assert_pauses() {
     whelk run -d --name six base sh -c 'while :; do echo tick; sleep 0.1; done' >/dev/null
     assert_pauses six
     whelk stop -t 1 six
+}
+
+@test "stats" {
+    whelk run -d --name seven --memory 64m --pids-limit 40 base sh -c 'while :; do :; done' >/dev/null
+    run_whelk stats --no-stream --format '{{.Name}} {{.PIDs}} {{.MemUsage}} {{.CPUPerc}}' seven
+    assert_success
+    assert_output --regexp '^seven [1-9][0-9]* [0-9.]+[kKMi]*B / (67.1[0-9]*MB|64MiB) [0-9.]+%$'
+    refute_output " 0.00%"
+}
+
+@test "update" {
+    whelk run -d --name eight --memory 64m --cpus 1 base sleep 1000 >/dev/null
+    run_whelk update --memory 32m --memory-swap 48m --cpus 0.5 --pids-limit 30 eight
+    assert_success
+    run_whelk exec eight sh -c 'cd /sys/fs/cgroup; cat memory.max memory.swap.max cpu.max pids.max'
+    assert_output $'33554432\n16777216\n50000 100000\n30'
 }
