@@ -342,6 +342,9 @@ static int stay(const struct launch *l, const struct launch_options *o, int sock
 static int start_required(struct store *s, const struct ctr *c)
 {
     static int depth;
+    struct ctr_state own;
+    if (!c->requires || (ctr_state(s, c->id, &own) == 0 && ctr_is_up(&own)))
+        return 0; /* it runs already, and needs nothing */
     int r = ++depth > 16
                 ? err_set(-ELOOP, "container %s: the containers that it requires go round in a circle", c->name)
                 : 0;

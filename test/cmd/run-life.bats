@@ -132,7 +132,7 @@ teardown() {
     run_whelk run --rm --systemd always base sh -c 'awk "\$3 == \"tmpfs\" { print \$2 }" /proc/mounts | grep -E "^/(run|run/lock|tmp|var/log/journal)$" | sort; echo $container_uuid'
     assert_success
     assert_equal "${lines[*]:0:4}" "/run /run/lock /tmp /var/log/journal"
-    assert_regex "${lines[4]}" '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+    [[ ${lines[4]} =~ ^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$ ]]
     whelk create --name a --systemd always base true >/dev/null
     whelk create --name b base /sbin/init >/dev/null
     whelk create --name c --systemd false base /sbin/init >/dev/null
