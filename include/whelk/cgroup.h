@@ -76,7 +76,7 @@ int cgroup_set(const struct cgroup *g, const struct limits *l);
 /* Returns when all processes are frozen (thawed); -EOPNOTSUPP if g cannot. */
 int cgroup_freeze(const struct cgroup *g, bool frozen);
 bool cgroup_frozen(const struct cgroup *g);
-bool cgroup_oom_killed(const struct cgroup *g); /* any process in it, since it was made */
+int64_t cgroup_oom_kills(const struct cgroup *g); /* processes that were killed in it, since it was made */
 int cgroup_kill(const struct cgroup *g);        /* SIGKILL to all processes in it */
 
 /* Read back for inspect and stats. What its controllers do not tell is 0. */

@@ -136,6 +136,9 @@ bool ctr_shifts(const struct store *s, const struct ctr *c);
 char **ctr_layer_keys(const struct store *s, const struct ctr *c, char *const *keys);
 int ctr_shift_layers(const struct store *s, const struct ctr *c);
 
+/* An empty file in each container, below its root. */
+#define CTR_MARK "run/.containerenv"
+
 /* A freshly made container directory in tmp/, not yet visible: container.json, empty upper/ and work/, alive, hosts,
  * hostname, resolv.conf are the caller's to fill through fd. */
 struct ctr_draft {

@@ -374,12 +374,12 @@ bool cgroup_frozen(const struct cgroup *g)
     return state && (g->mode == CGROUP_V1 ? str_eq(state, "FROZEN") : cgroup_key(state, "frozen") == 1);
 }
 
-bool cgroup_oom_killed(const struct cgroup *g)
+int64_t cgroup_oom_kills(const struct cgroup *g)
 {
     int dir = dir_of(g, "memory");
     auto_free char *events =
         dir < 0 ? NULL : cgroup_read(dir, g->mode == CGROUP_V1 ? "memory.oom_control" : "memory.events");
-    return events && cgroup_key(events, "oom_kill") > 0;
+    return events ? (int64_t)cgroup_key(events, "oom_kill") : 0;
 }
 
 int cgroup_kill(const struct cgroup *g)

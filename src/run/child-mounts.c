@@ -400,6 +400,20 @@ static int mount_script(struct child *k)
     return r < 0 ? r : attach_at(k, mnt, path, false);
 }
 
+/* The file by which programs see that they are in a container (CV-79): empty, as any place for a mount. It is not put
+ * into a directory of the host or a volume. */
+static void mark_container(struct child *k)
+{
+    const struct rec_list *list = &k->plan->c->mounts;
+    const struct ctr_mount *mounts = list->items;
+    auto_close int fd = -1;
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(mounts[i].target, "/run") && !str_eq(mounts[i].type, "tmpfs"))
+            return;
+    if (target(k, CTR_MARK, false, &fd) < 0) /* the image has another idea of /run */
+        err_clear();
+}
+
 /* What whelk writes for each container lies over what the image has; the user's own mounts win. */
 int child_mount_files(struct child *k)
 {
@@ -421,6 +435,8 @@ int child_mount_files(struct child *k)
         if (r == 0)
             r = attach_at(k, mnt, files[i][1], false);
     }
+    if (r == 0 && k->plan->inject)
+        mark_container(k);
     return r == 0 && k->plan->script ? mount_script(k) : r;
 }
 

@@ -186,15 +186,56 @@ static bool rotated(const struct reader *r, const struct view *v)
     return v->fd < 0 || fstat(v->fd, &ours) < 0 || ours.st_ino != current.st_ino;
 }
 
+/* The number that the file has got by now: log.N; 0: it was dropped. */
+static int number_of(const struct reader *r, const struct view *v)
+{
+    struct stat ours, there;
+    char name[32];
+    if (v->fd < 0 || fstat(v->fd, &ours) < 0)
+        return 0;
+    for (int i = 1, n = count_files(r->dir); i < n; i++) {
+        snprintf(name, sizeof name, "log.%d", i);
+        if (fstatat(r->dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == ours.st_ino)
+            return i;
+    }
+    return 0;
+}
+
+/* From a rotated file to the one that was begun after it; that may have been rotated too. What comes after a dropped
+ * one is the oldest there is. Names move meanwhile: the step counts if ours had the same number before and after. */
+static int next_view(const struct reader *r, struct view *v)
+{
+    enum { TRIES = 100 };
+    struct view next = {.fd = -1};
+    for (int i = 0; i < TRIES; i++) {
+        char name[32];
+        int number = number_of(r, v), to = number ? number - 1 : count_files(r->dir) - 1;
+        snprintf(name, sizeof name, to ? "log.%d" : "log", to);
+        int e = view_open(r->dir, name, &next);
+        if (e < 0)
+            return e;
+        if (next.fd >= 0 && number_of(r, v) == number)
+            break;
+        view_close(&next);
+    }
+    view_close(v);
+    *v = next;
+    return 0;
+}
+
+/* A rotated file is looked at once more: it may have grown between the two looks. */
 static int give_news(struct reader *r, struct view *v, size_t *at)
 {
     int e = view_map(v);
     if (e == 0)
         give_view(r, v, at);
-    if (e == 0 && rotated(r, v)) {
-        view_close(v);
-        *at = 0;
-        e = view_open(r->dir, "log", v);
+    while (e == 0 && r->out.error == 0 && rotated(r, v)) {
+        e = view_map(v);
+        if (e == 0) {
+            give_view(r, v, at);
+            *at = 0;
+            e = next_view(r, v);
+        }
         if (e == 0)
             give_view(r, v, at);
     }

@@ -26,8 +26,8 @@ static void add_missing(char ***stubs, int lower, const char *path)
 
 char **rootfs_stubs(const struct ctr *c, int lower)
 {
-    static const char *const own[] = {"proc",      "dev",          "sys",        "etc/resolv.conf",
-                                      "etc/hosts", "etc/hostname", "etc/passwd", "etc/group"};
+    static const char *const own[] = {"proc",         "dev",        "sys",       "etc/resolv.conf", "etc/hosts",
+                                      "etc/hostname", "etc/passwd", "etc/group", CTR_MARK};
     const struct ctr_mount *m = c->mounts.items;
     char **stubs = NULL;
     for (size_t i = 0; i < ARRAY_LEN(own); i++)

@@ -122,6 +122,7 @@ struct supervisor {
     struct restarts restarts;
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
+    int64_t oom_before;   /* kills in it before this run */
     struct ctr changed;   /* the record as it was read again (reload) */
     struct net *net;
     int alive;
@@ -315,13 +316,19 @@ static void on_health(void *ctx, const char *status)
     v->ill = str_eq(action, "restart");
 }
 
+/* Since this run of the command began: the group outlives it. */
+static bool oom_killed(const struct supervisor *v)
+{
+    return v->group && cgroup_oom_kills(v->group) > v->oom_before;
+}
+
 static void write_exit(struct supervisor *v, int code, bool restarting, const char *error)
 {
     v->record.finished = time_now();
     v->record.exit_code = code;
     v->record.restarting = restarting;
     v->record.timed_out = v->timed_out;
-    v->record.oom = v->group && cgroup_oom_killed(v->group);
+    v->record.oom = oom_killed(v);
     snprintf(v->record.error, sizeof v->record.error, "%s", error);
     exit_record_write(v->alive, &v->record);
 }
@@ -400,7 +407,7 @@ static int run_to_end(struct supervisor *v)
     net_detach(v->net);
     end_rest(v);
     v->runs = false;
-    if (v->group && cgroup_oom_killed(v->group))
+    if (oom_killed(v))
         tell(v, "oom", NULL);
     strv_addf(&facts, "exitCode=%d", code);
     tell(v, "died", facts);
@@ -411,6 +418,7 @@ static int run_to_end(struct supervisor *v)
 static int start_again(struct supervisor *v)
 {
     v->record = (struct exit_record){.generation = v->record.generation + 1, .started = time_now()};
+    v->oom_before = v->group ? cgroup_oom_kills(v->group) : 0;
     exit_record_write(v->alive, &v->record);
     int r = net_prepare(v->net);
     if (r == 0)

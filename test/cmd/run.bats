@@ -506,3 +506,21 @@ DOCKERFILE
     assert_one_error
     assert_stderr 'Error: --pull: "sometimes" is not a policy for pulling: missing, always, never, newer'
 }
+
+@test "programs can see that they are in a container, and nothing of it gets into images (CV-79)" {
+    run_whelk run --name marked base sh -c '[ -f /run/.containerenv ] && [ ! -s /run/.containerenv ] && echo there'
+    assert_output there
+    answers "" diff marked
+    whelk commit marked marked >/dev/null 2>&1
+    printf 'FROM base\nRUN [ -f /run/.containerenv ]\n' | whelk build -t built - >/dev/null 2>&1
+    for image in marked built; do
+        id=$(whelk create "$image" true)
+        assert_equal "$(whelk export "$id" | tar -t | grep -c containerenv)" 0
+        whelk rm "$id" >/dev/null
+    done
+    mkdir -p host
+    answers there run --rm -v ./host:/run base sh -c '[ -e /run/.containerenv ] || echo there'
+    assert_equal "$(ls -A host)" ""
+    whelk rm marked >/dev/null
+    whelk rmi marked built >/dev/null
+}

@@ -41,6 +41,14 @@ no_group() { # ID
     no_group "$id"
 }
 
+@test "a run that was started again does not inherit the killing of the one before" {
+    needs_v1
+    run_whelk run --name c --memory 20m --restart on-failure:3 base sh -c '[ -e /once ] && sleep 0.5 && exit 0; touch /once; exec tail /dev/zero'
+    assert_status 0
+    assert_equal "$(inspect_field c .RestartCount)" 1
+    assert_equal "$(inspect_field c .State.OOMKilled)" false
+}
+
 @test "too much memory: 137, and inspect says why" {
     needs_v1
     run_whelk run --name c --memory 20m base tail /dev/zero
