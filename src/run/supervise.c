@@ -123,6 +123,7 @@ struct supervisor {
     struct health *health;
     struct cgroup *group; /* NULL: none of its own */
     int64_t oom_before;   /* kills in it before this run */
+    int64_t began;        /* session_now of this run: clocks are set, the restart policy must not see it */
     struct ctr changed;   /* the record as it was read again (reload) */
     struct net *net;
     int alive;
@@ -392,6 +393,7 @@ static void set_timeout(struct supervisor *v)
 static int run_to_end(struct supervisor *v)
 {
     auto_strv char **facts = NULL;
+    v->began = session_now();
     tell(v, "start", NULL);
     v->runs = true;
     v->health = health_begin(v->l, &v->s, on_health, v);
@@ -431,7 +433,7 @@ static int start_again(struct supervisor *v)
 /* By the policy, or because the health check wants it, whatever the policy. */
 static bool goes_on(struct supervisor *v, int code)
 {
-    int64_t ran_ms = (time_now() - v->record.started) / 1000000;
+    int64_t ran_ms = session_now() - v->began;
     bool ill = v->ill;
     v->ill = false;
     if (v->s.stop_asked)
