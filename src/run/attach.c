@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/uio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -84,6 +85,11 @@ struct relay {
     bool held;
     size_t held_len;
     char held_data[FRAME_MAX];
+    /* what a slow reader of our output has not taken yet: meanwhile signals and stdin are still served, and no further
+     * output is asked for */
+    enum frame out_type;
+    size_t out_at, out_len;
+    char out_data[FRAME_MAX];
 };
 
 static void send_size(struct relay *r)
@@ -158,25 +164,55 @@ static void take_stdin(struct relay *r)
     }
 }
 
+/* Writes without waiting, and without O_NONBLOCK: that would be the caller's too. A pipe that can take anything takes a
+ * page. -EAGAIN: not now; files never say so. */
+static ssize_t write_now(int fd, const char *data, size_t len)
+{
+    enum { PIECE = 4096 };
+    struct stat st;
+    struct iovec piece = {(void *)(uintptr_t)data, len};
+    struct pollfd ready = {fd, POLLOUT, 0};
+    bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    ssize_t n = file ? write(fd, data, len) : pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
+    if (n >= 0 || file || (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS))
+        return n < 0 ? -errno : n;
+    if (poll(&ready, 1, 0) <= 0)
+        return -EAGAIN;
+    n = write(fd, data, MIN(len, PIECE));
+    return n < 0 ? -errno : n;
+}
+
+static int out_fd(const struct relay *r)
+{
+    return r->out_type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+}
+
 /* Writes what the session sent. A reader that went away is told to the session, so that the command gets its SIGPIPE
  * (CV-15); so is a full disk, but that the caller has to know. */
-static void give_output(struct relay *r, enum frame type, const char *data, size_t len)
+static void give_output(struct relay *r)
 {
-    int fd = type == FRAME_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
-    if (type == FRAME_STDOUT ? r->a->no_stdout : r->a->no_stderr)
+    if (r->out_type == FRAME_STDOUT ? r->a->no_stdout : r->a->no_stderr)
+        r->out_len = 0;
+    ssize_t n = 0;
+    while (r->out_len && n >= 0) {
+        n = write_now(out_fd(r), r->out_data + r->out_at, r->out_len);
+        r->out_at += n > 0 ? (size_t)n : 0;
+        r->out_len -= n > 0 ? (size_t)n : 0;
+        if (n == -EINTR)
+            n = 0;
+    }
+    if (n >= 0 || n == -EAGAIN)
         return;
-    int e = fd_write_all(fd, data, len);
-    if (e == 0)
-        return;
-    if (e != -EPIPE && fd == STDOUT_FILENO)
-        r->write_error = e;
-    frame_send(r->a->sock, type, NULL, 0, -1, 0);
+    r->out_len = 0;
+    if (n != -EPIPE && r->out_type == FRAME_STDOUT)
+        r->write_error = (int)n;
+    frame_send(r->a->sock, r->out_type, NULL, 0, -1, 0);
 }
 
 /* False at the end. */
 static bool take_frame(struct relay *r)
 {
-    char buf[FRAME_MAX];
+    char *buf = r->out_data; /* nothing is in it while frames are taken */
     enum frame type;
     int taken;
     ssize_t n = frame_recv(r->a->sock, &type, buf, NULL, MSG_DONTWAIT);
@@ -185,7 +221,10 @@ static bool take_frame(struct relay *r)
     if (n < 0)
         return false;
     if (type == FRAME_STDOUT || type == FRAME_STDERR) {
-        give_output(r, type, buf, (size_t)n);
+        r->out_type = type;
+        r->out_at = 0;
+        r->out_len = (size_t)n;
+        give_output(r);
     } else if (type == FRAME_STDIN_TAKEN && n == sizeof taken) {
         memcpy(&taken, buf, sizeof taken);
         r->window += taken;
@@ -205,7 +244,9 @@ static bool serve(struct relay *r, const struct pollfd *p)
         pass_notify(r);
     if ((p[0].revents & POLLOUT) && r->held)
         flush_held(r);
-    if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !take_frame(r))
+    if (p[4].revents)
+        give_output(r);
+    else if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !r->out_len && !take_frame(r))
         return false;
     if (p[2].revents)
         take_stdin(r);
@@ -215,10 +256,13 @@ static bool serve(struct relay *r, const struct pollfd *p)
 static void relay_loop(struct relay *r)
 {
     for (bool more = true; more;) {
-        struct pollfd p[] = {{r->a->sock, r->held ? POLLIN | POLLOUT : POLLIN, 0},
+        /* while output waits, not even the end of the session is of interest */
+        short frames = (r->out_len ? 0 : POLLIN) | (r->held ? POLLOUT : 0);
+        struct pollfd p[] = {{frames ? r->a->sock : -1, frames, 0},
                              {r->signals, POLLIN, 0},
                              {r->stdin_open && !r->held && r->window > 0 ? STDIN_FILENO : -1, POLLIN, 0},
-                             {r->a->notify_to > 0 ? r->a->notify_from : -1, POLLIN, 0}};
+                             {r->a->notify_to > 0 ? r->a->notify_from : -1, POLLIN, 0},
+                             {r->out_len ? out_fd(r) : -1, POLLOUT, 0}};
         if (poll(p, ARRAY_LEN(p), -1) < 0 && errno != EINTR)
             break;
         more = serve(r, p);

@@ -299,3 +299,22 @@ told_signals='for s in HUP INT QUIT USR1 USR2 TERM CONT ALRM; do trap "echo $s" 
     assert_line --regexp '^pipe:'
     assert_line "[status 0]"
 }
+
+@test "while nobody reads the output, signals are forwarded all the same" {
+    local pid
+    mkdir -m 0777 here
+    mkfifo slow
+    exec 8<>slow
+    "$WHELK" run --name c -v ./here:/here base sh -c 'trap "touch /here/ended; exit 5" TERM; yes & wait' >slow 3>&- 8>&- &
+    pid=$!
+    full() { [ "$(whelk logs -n 1 c | wc -l)" = 1 ]; }
+    wait_for 10 full
+    sleep 0.2
+    kill -TERM "$pid"
+    wait_for 10 test -e here/ended
+    cat slow >/dev/null 3>&- 8>&- &
+    exec 8>&-
+    run wait "$pid"
+    assert_equal "$(inspect_field c .State.ExitCode)" 5
+    whelk rm c >/dev/null
+}
