@@ -25,7 +25,24 @@ int cache_step_get(const struct store *s, const char *key, struct cache_step *re
 /* Only after stage_sync: the record is what makes its layer trusted. */
 int cache_step_put(const struct store *s, const char *key, const struct cache_step *step);
 void cache_step_done(struct cache_step *step);
-int cache_steps_remove_all(const struct store *s); /* rmi -af and prune */
+int cache_steps_remove_all(const struct store *s); /* rmi -af */
+
+/* What is given up: records of steps whose layers no image has, with all of any step; unreadable ones always. */
+struct cache_prune {
+    bool all;
+    int64_t before; /* ns: only what was last used before; 0: whenever */
+    uint64_t keep;  /* bytes that may stay, of what was used last; 0: none */
+    void (*told)(void *ctx, const char *what); /* called for each one that went; or NULL */
+    void *ctx;
+};
+int cache_steps_prune(const struct store *s, const struct cache_prune *p);
+/* The same for directories of RUN --mount=type=cache that no build uses; keep does not count. */
+int cache_mounts_prune(const struct store *s, const struct cache_prune *p);
+/* Once a day, after a build: what is above the budget goes, least recently used first (STORE, garbage 3). Its layers
+ * go with the next collection. */
+int cache_keep_budget(const struct store *s);
+uint64_t cache_budget(const struct store *s); /* 10 GB, or a tenth of the file system */
+#define CACHE_MOUNTS "cache/mounts"
 
 /* Digests of files by (device, inode, size, mtime ns, ctime ns): load the table for one build, look up, add, save if
  * changed. */

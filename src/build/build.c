@@ -122,6 +122,8 @@ static int need_images(struct builder *b)
         r = need_source(b, &stage->base);
         if (r < 0)
             return instruction_wrap(b->file.file, &b->file.stages[i].from, r);
+        strv_foreach (image, stage->images)
+            r = r < 0 ? r : b->options->need_image(b->options->need_arg, image);
         for (size_t k = 0; k < stage->n_copies && r == 0; k++) {
             r = need_source(b, &stage->copies[k]);
             if (r < 0)
@@ -226,6 +228,8 @@ int build_image(struct store *s, const struct build_options *o, char ret_id[65])
             r = make_image(&b, ret_id);
         if (r == 0)
             warn_unused(&b);
+        if (r == 0 && b.staging && cache_keep_budget(s) < 0)
+            err_clear(); /* tomorrow, then */
     }
     builder_close(&b);
     return r;

@@ -25,7 +25,6 @@
 
 enum { SECRET_MAX = 500 * 1000, PRIVATE_MAX = 64 };
 
-#define CACHE_MOUNTS "cache/mounts"
 #define SSH_SOCKET "/run/buildkit/ssh_agent.%zu" /* where docker's users look for it */
 
 struct mount {
@@ -365,6 +364,14 @@ static int lock_cache(struct mount *m, int dir, bool wait)
     return lock_file(dir, "lock", exclusive, wait, &m->lock);
 }
 
+/* builder prune may have taken it away in between. */
+static bool is_there(const struct step *s, int dir, const char *path)
+{
+    struct stat held, now;
+    return fstat(dir, &held) == 0 && fstatat(s->b->store->fd, path, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_ino == now.st_ino;
+}
+
 static int open_cache(struct step *s, struct mount *m, const char *path, bool wait)
 {
     const char *id = m->flag.id ? m->flag.id : m->target;
@@ -376,7 +383,9 @@ static int open_cache(struct step *s, struct mount *m, const char *path, bool wa
     if (r == 0) /* for people, and its time for the pruner */
         r = file_publish(dir, "id", id, strlen(id), 0600, false);
     fd_close(take_fd(&setup));
-    return r < 0 ? r : lock_cache(m, dir, wait);
+    if (r == 0)
+        r = lock_cache(m, dir, wait);
+    return r < 0 || is_there(s, dir, path) ? r : -ESTALE;
 }
 
 /* sharing=private: the first one that nobody uses. */
@@ -389,12 +398,15 @@ static int make_cache(struct making *k, struct mount *m)
     digest_bytes(id, strlen(id), hex);
     int r = dir_make(s->b->store->fd, CACHE_MOUNTS, 0700);
     bool private = m->flag.sharing == SHARING_PRIVATE;
-    for (unsigned i = 0; r == 0 || (r == -EWOULDBLOCK && i < PRIVATE_MAX); i++) {
+    for (unsigned i = 0; r == 0; i++) {
         free(path);
         path = i ? xasprintf(CACHE_MOUNTS "/%.32s-%u", hex, i) : xasprintf(CACHE_MOUNTS "/%.32s", hex);
-        r = open_cache(s, m, path, !private);
+        while ((r = open_cache(s, m, path, !private)) == -ESTALE)
+            fd_close(take_fd(&m->lock));
         if (r == 0)
             break;
+        if (r == -EWOULDBLOCK && i < PRIVATE_MAX)
+            r = 0; /* somebody else's */
     }
     if (r < 0)
         return err_wrap(r, "--mount=type=cache,id=%s", id);
