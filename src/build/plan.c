@@ -171,7 +171,12 @@ static int declare(const struct dockerfile *d, const struct instruction *arg, st
     return 0;
 }
 
-/* The stages that RUN --mount takes from. Images are found when the step is done. */
+static void source_done(struct plan_source *source)
+{
+    free(source->image);
+}
+
+/* The stages and images that RUN --mount takes from; what is wrong with one is told when the step is done. */
 static int plan_mounts(const struct build_plan *p, const struct dockerfile *d, size_t at,
                        const struct instruction *step, struct scope *scope)
 {
@@ -183,8 +188,11 @@ static int plan_mounts(const struct build_plan *p, const struct dockerfile *d, s
         if (!from)
             continue;
         r = expand_word(from, d->escape, lookup_scope, scope, &name);
+        auto_with(source_done) struct plan_source source = {0};
         if (r == 0 && find_stage(d, at, name, true, &stage))
             p->stages[at].uses[stage] = true;
+        else if (r == 0 && build_plan_find(p, d, at, name, &source) == 0 && source.kind == FROM_IMAGE)
+            strv_add(&p->stages[at].images, source.image);
     }
     return r;
 }
@@ -308,6 +316,7 @@ void build_plan_done(struct build_plan *p)
             free(s->copies[k].image);
         free(s->copies);
         free(s->uses);
+        strv_free(s->images);
         free(s->base.image);
     }
     free(p->stages);

@@ -27,7 +27,8 @@ struct plan_stage {
     struct plan_source base;
     struct plan_source *copies; /* one for each step; FROM_CONTEXT where there is no --from */
     size_t n_copies;
-    bool *uses; /* stages that its RUN --mount takes from */
+    bool *uses;    /* stages that its RUN --mount takes from, */
+    char **images; /* and images */
 };
 
 struct build_plan {

@@ -115,7 +115,7 @@ DOCKERFILE
     assert_success
     assert_stderr_line two
     printf 'FROM base\nRUN --mount=from=nosuch,target=/t true\n' | dockerfile
-    build
+    build --pull=never
     assert_status 125
     assert_stderr --partial "from=nosuch is no stage before this one, and no image that is here"
 }
