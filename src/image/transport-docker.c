@@ -265,7 +265,8 @@ static int docker_blob_close(struct source *base, struct blob *b, bool verified)
     const struct docker_options *o = f->source->o;
     int r = fetch_end(&b->worker, verified);
     bool reader_left = !verified && (r == 0 || r == -EPIPE || r == -ECHILD);
-    if (o->store && (r == 0 || r == -EPIPE)) /* done with; or bytes that nobody can use */
+    bool useless = r == 0 || r == -EPIPE || r == -EBADMSG || r == -EFBIG; /* done with, or nobody can use it */
+    if (o->store && useless)
         spool_remove(o->store, digest_hex(f->digest));
     progress_close(o->progress, f->slot, verified && r == 0 ? "pulled" : NULL);
     fetch_free(f);

@@ -61,13 +61,15 @@ static unsigned seconds(int64_t ns)
 static int place_open(const struct place *p, const struct registry_options *o, struct repository *ret)
 {
     const char *address = str_eq(p->host, "docker.io") ? hub_host : p->host;
+    bool local = o->tls_verify < 0 && http_host_is_loopback(p->host);
     bool insecure = o->tls_verify == 0 || (o->tls_verify < 0 && p->insecure);
     *ret = (struct repository){
         .e =
             {
                 .host = xstrdup(p->host),
-                .base = xasprintf("https://%s", address),
-                .may_http = insecure || (o->tls_verify < 0 && http_host_is_loopback(p->host)),
+                .base = xasprintf("%s://%s", local ? "http" : "https", address),
+                .http_first = local,
+                .may_http = insecure,
                 .times = {.stall_s = seconds(o->stall)},
                 .retries = (unsigned)MIN(MAX(o->retries, INT64_C(0)), INT64_C(100)),
                 .retry_delay = o->retry_delay,
@@ -318,22 +320,21 @@ static int blob_ask(struct repository *p, struct blob_get *g, struct exchange *x
     return exchange_one(&p->e, x);
 }
 
-/* One answer, to its end or break. 1: more may come by another try. */
-static int blob_part(struct repository *p, struct blob_get *g, struct exchange *x)
+/* One answer, to its end or break. *again: more may come by another try. */
+static int blob_part(struct repository *p, struct blob_get *g, struct exchange *x, bool *again)
 {
     auto_free char *what = xasprintf("blob %s of %s", g->digest, p->path);
     int r = blob_ask(p, g, x);
+    *again = x->http.again;
     if (r < 0)
-        return x->http.again ? 1 : err_wrap(r, "%s", what);
-    if (x->http.status == 200 || x->http.status == 206) {
-        if (g->offset == g->size)
-            return 0;
-        err_set(-EBADMSG, "registry %s: %s: %llu bytes are missing at its end", p->e.host, what,
-                (unsigned long long)(g->size - g->offset));
-        return 1;
-    }
-    r = exchange_fault(&p->e, x, what);
-    return exchange_status_passes(x->http.status) || x->elsewhere ? 1 : r;
+        return r;
+    *again = true;
+    if (x->http.status == 200 || x->http.status == 206)
+        return g->offset == g->size ? 0
+                                    : err_set(-EBADMSG, "registry %s: %s ends %llu bytes too early", p->e.host, what,
+                                              (unsigned long long)(g->size - g->offset));
+    *again = exchange_status_passes(x->http.status) || x->elsewhere; /* an address elsewhere may have expired */
+    return exchange_fault(&p->e, x, what);
 }
 
 static int blob_get(struct repository *p, void *arg)
@@ -343,17 +344,17 @@ static int blob_get(struct repository *p, void *arg)
     uint64_t mark = g->offset;
     for (unsigned tries = 0;;) {
         auto_with(exchange_done) struct exchange x = {.path = path, .scope = p->pull_scope, .once = true, .wait = -1};
-        int r = blob_part(p, g, &x);
-        if (r <= 0)
+        bool again = false;
+        int r = blob_part(p, g, &x, &again);
+        if (r == 0 || !again)
             return r;
         if (g->offset - mark >= PROGRESS) { /* it moves */
             mark = g->offset;
             tries = 0;
         }
         if (++tries > p->e.retries)
-            return -EIO;
-        auto_free char *reason = xstrdup(err_text(-EIO));
-        log_debug("%s; trying again from byte %llu", reason, (unsigned long long)g->offset);
+            return r;
+        log_debug("%s; trying again from byte %llu", err_text(r), (unsigned long long)g->offset);
         r = exchange_pause(&p->e, &x, tries);
         if (r < 0)
             return r;

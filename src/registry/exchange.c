@@ -84,19 +84,30 @@ static int fail(struct exchange *x, int r)
     return r;
 }
 
+/* The other scheme, where nobody knows yet and both are allowed; false if not. */
+static bool try_other_scheme(struct endpoint *e, struct exchange *x)
+{
+    struct http *h = &x->http;
+    const char *plain = str_after(e->base, "http://"), *secure = str_after(e->base, "https://");
+    bool no_http = plain && e->http_first && (h->result < 0 || h->status == 400);
+    bool no_tls = secure && e->may_http && h->result < 0 && h->no_tls;
+    if (e->settled || x->elsewhere || !(no_http || no_tls))
+        return false;
+    char *base = plain ? xasprintf("https://%s", plain) : xasprintf("http://%s", secure);
+    free(e->base);
+    e->base = base;
+    e->http_first = false;
+    e->settled = !plain;
+    e->may_http = false;
+    free(h->url);
+    h->url = NULL;
+    http_reset(h);
+    return true;
+}
+
 static int judge_failure(struct endpoint *e, struct exchange *x, bool *again)
 {
     struct http *h = &x->http;
-    if (h->no_tls && e->may_http && !e->settled && !x->elsewhere) {
-        auto_free char *plain = xasprintf("http%s", e->base + strlen("https"));
-        free(e->base);
-        e->base = take_ptr(&plain);
-        free(h->url);
-        h->url = NULL;
-        e->settled = true;
-        http_reset(h);
-        return 0;
-    }
     if (h->again && !x->once && x->tries < e->retries) {
         *again = true;
         return 0;
@@ -153,6 +164,8 @@ static void note_wait(struct exchange *x)
 static int judge(struct endpoint *e, struct exchange *x, bool *again)
 {
     struct http *h = &x->http;
+    if (try_other_scheme(e, x))
+        return 0;
     if (h->result < 0)
         return judge_failure(e, x, again);
     if (!x->elsewhere)

@@ -3,7 +3,8 @@
  *
  *   - Credentials and tokens are bound to the registry's origin (scheme, host, port). A redirect elsewhere loses them
  *     (H8). https never becomes http.
- *   - Plain http only where it was allowed (loopback, insecure), and only after the server did not speak TLS.
+ *   - Plain http only where it was allowed: on loopback, and elsewhere after the server did not speak TLS. Credentials
+ *     follow the first answer, so none go by http to a server that speaks TLS.
  *   - One answer to a 401 with fresh credentials, then it is an error; ten redirects; a bounded number of retries. */
 #ifndef WHELK_REGISTRY_EXCHANGE_H
 #define WHELK_REGISTRY_EXCHANGE_H
@@ -15,7 +16,8 @@ struct endpoint {
     char *host; /* as in image names: "host:5000" */
     char *base; /* "https://host:5000" */
     bool may_http;
-    bool settled; /* base is known to be right */
+    bool http_first; /* on this machine: most have no TLS there, and trying it costs more than all the rest */
+    bool settled;    /* base is known to be right */
     struct http_tls tls;
     struct http_times times;
     unsigned retries;

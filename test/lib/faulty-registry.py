@@ -220,12 +220,10 @@ class Faults:
         return h.layer() and h.send_part(1000)
 
     def cut_once(self, h):
-        """The first time a megabyte, and then nothing for ever: for somebody who comes back later."""
-        if not h.layer():
+        """A megabyte, and then nothing, until DIRECTORY/go-on is there: for somebody who comes back later."""
+        if not h.layer() or go_on():
             return False
-        if not os.path.exists(os.path.join(DIRECTORY, "go-on")):
-            return h.send_part(1 << 20) if not h.headers.get("Range") else h.send(404, b"{}")
-        return False
+        return h.send_part(1 << 20) if not h.headers.get("Range") else h.send(404, b"{}")
 
     def slow(self, h):
         return h.layer() and h.send_slowly()
@@ -316,13 +314,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return True
 
     def send_slowly(self):
+        """Half a megabyte, then a byte now and then; all of it when DIRECTORY/go-on is there."""
         data, start = self.part()
         self.head_of(data, start)
         try:
-            for i in range(start, len(data)):
+            self.wfile.write(data[start:start + (1 << 19)])
+            for i in range(start + (1 << 19), len(data)):
+                if go_on():
+                    self.wfile.write(data[i:])
+                    break
                 self.wfile.write(data[i:i + 1])
                 self.wfile.flush()
-                time.sleep(0.2)
+                time.sleep(0.1)
         except OSError:
             pass
         return True
@@ -355,7 +358,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.server.label == "main" and fault and fault(self):
             return
         image = self.image()
-        if "/manifests/" in self.path:
+        if self.repository.startswith("upload-") and self.command in ("GET", "HEAD"):
+            self.send(404, b"{}")
+        elif "/manifests/" in self.path:
             self.send(200, image.manifest, {"Content-Type": image.manifest_type,
                                             "Docker-Content-Digest": digest(image.manifest)})
         elif words[-1] in image.blobs():
@@ -376,6 +381,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             pass
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+
+
+def go_on():
+    return os.path.exists(os.path.join(DIRECTORY, "go-on"))
 
 
 def listen(label):
