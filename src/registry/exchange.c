@@ -89,7 +89,8 @@ static bool try_other_scheme(struct endpoint *e, struct exchange *x)
 {
     struct http *h = &x->http;
     const char *plain = str_after(e->base, "http://"), *secure = str_after(e->base, "https://");
-    bool no_http = plain && e->http_first && (h->result < 0 || h->status == 400);
+    bool silent = h->result < 0 && h->result != -ETIMEDOUT && h->status == 0;
+    bool no_http = plain && e->http_first && (silent || h->status == 400);
     bool no_tls = secure && e->may_http && h->result < 0 && h->no_tls;
     if (e->settled || x->elsewhere || !(no_http || no_tls))
         return false;
