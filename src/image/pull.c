@@ -6,6 +6,7 @@
 #include "whelk/err.h"
 #include "whelk/image.h"
 #include "whelk/log.h"
+#include "whelk/policy.h"
 #include "whelk/receive.h"
 #include "whelk/ref.h"
 #include "whelk/registries.h"
@@ -118,7 +119,10 @@ static int pull_source(struct pull *p, const char *name, const char *reference)
             return r;
     }
     p->docker.progress = progress;
-    int r = source_open(name, &t, &p->source);
+    auto_free char *kind = xstrndup(name, strcspn(name, ":"));
+    int r = reference ? 0 : policy_check_other(kind);
+    if (r == 0)
+        r = source_open(name, &t, &p->source);
     if (r < 0)
         return r;
     if (reference) { /* texts call it so */

@@ -14,6 +14,7 @@
 #include "whelk/digest.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/policy.h"
 #include "whelk/ref.h"
 #include "whelk/registries.h"
 
@@ -214,6 +215,8 @@ static int docker_manifest(struct source *base, const char *digest, struct manif
     char found[DIGEST_TEXT];
     size_t len;
     int r = registry_manifest(s->registry, digest ?: s->which, &bytes, &len, &type, found);
+    if (r == 0 && !digest) /* what an index names is vouched for by it */
+        r = policy_check(s->registry, s->reference, found);
     return r < 0 ? r : manifest_blob_set(ret, bytes, len, str_empty(type) ? NULL : type, digest);
 }
 

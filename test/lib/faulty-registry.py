@@ -247,7 +247,7 @@ class Faults:
         return h.command == "POST" and h.send(202, b"")
 
     def upload_refused(self, h):
-        return h.command in ("PUT", "PATCH") and h.send(
+        return h.command in ("PUT", "PATCH") and h.drain() and h.send(
             400, b'{"errors": [{"code": "SIZE_INVALID", "message": "too much"}]}')
 
 
@@ -278,6 +278,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        return True
+
+    def drain(self):
+        """Reads the body, whole or in chunks."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return True
+        while int(size := self.rfile.readline().strip() or b"0", 16):
+            self.rfile.read(int(size, 16) + 2)
+        self.rfile.readline()
         return True
 
     def layer(self):

@@ -40,7 +40,7 @@ BEGIN {
     library("^curl/", "^src/registry/http\\.c$")
     library("^seccomp\\.h$", "^src/kernel/seccomp[a-z-]*\\.c$")
     library("^cap-ng\\.h$", "^src/kernel/caps\\.c$")
-    library("^(mbedtls|psa)/", "^src/base/digest\\.c$")
+    library("^(mbedtls|psa)/", "^src/base/(digest|pubkey)\\.c$")
     library("^openssl/", "^src/base/digest[a-z-]*\\.c$")
     library("^zlib\\.h$", "^src/base/gzip[a-z-]*\\.c$")
     library("^isa-l/|^igzip_lib\\.h$", "^src/base/gzip[a-z-]*\\.c$")
