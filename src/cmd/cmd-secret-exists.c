@@ -16,7 +16,8 @@ const struct cmd cmd_secret_exists = {
     .args = "SECRET",
     .summary = "say by the exit status whether a secret exists",
     .description = "Exits with 0 if the secret exists and with 1 if not, and prints nothing.",
-    .examples = "whelk secret exists token || whelk secret create --env token TOKEN",
+    .examples = "whelk secret exists token && echo there\nwhelk secret exists 3f5a\nwhelk secret exists token || whelk "
+                "secret create --env token TOKEN",
     .min_args = 1,
     .max_args = 1,
     .complete = COMPLETE_SECRET,

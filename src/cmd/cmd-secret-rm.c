@@ -60,7 +60,7 @@ const struct cmd cmd_secret_rm = {
     .description =
         "Removes secrets and prints the id of each. Containers that run keep what they have; one that names a "
         "secret that is gone does not start again.",
-    .examples = "whelk secret rm db-password\nwhelk secret rm -a",
+    .examples = "whelk secret rm db-password\nwhelk secret rm -i db-password token\nwhelk secret rm -a",
     .opts = rm_table,
     .opts_size = sizeof(struct rm_opts),
     .max_args = -1,

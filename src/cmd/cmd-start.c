@@ -13,7 +13,7 @@ static const struct opt start_table[] = {
     {"all", 0, OPT_BOOL, OPT(struct start_opts, targets.all), .help = "all containers"},
     {"attach", 'a', OPT_BOOL, OPT(struct start_opts, attach), .help = "show its output and exit with its status"},
     {"detach-keys", 0, OPT_STR, OPT(struct start_opts, detach_keys), .arg = "KEYS",
-     .help = "keys that leave it running, with --attach: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
+     .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     TARGETS_FILTER(offsetof(struct start_opts, targets), 'f'),
     {"interactive", 'i', OPT_BOOL, OPT(struct start_opts, interactive), .help = "forward standard input too"},
     TARGETS_LATEST(offsetof(struct start_opts, targets)),
