@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# time-limit: 300
 # whelk run: what becomes of the words of the command line. Streams and signals: run-streams.bats; mounts: run-mounts.bats;
 # capabilities and all that: run-security.bats.
 
