@@ -29,6 +29,8 @@ struct build_options {
     char *timestamp;        /* seconds: all times, of the image and of files in new layers */
     char *epoch;  /* seconds (--source-date-epoch): times of the image; NULL: as SOURCE_DATE_EPOCH says, if it does */
     bool rewrite; /* files in new layers are not younger than the epoch */
+    int out_dir;  /* the files of the image go there too, as the caller's own; -1: nowhere */
+    int out_tar;  /* and as a tar archive, with their owners, to here; -1 */
     bool no_cache, quiet;
     int log_fd; /* step lines and the output of RUN */
     /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the

@@ -227,6 +227,8 @@ int build_image(struct store *s, const struct build_options *o, char ret_id[65])
         if (r == 0)
             r = make_image(&b, ret_id);
         if (r == 0)
+            r = build_output(&b);
+        if (r == 0)
             warn_unused(&b);
         if (r == 0 && b.staging && cache_keep_budget(s) < 0)
             err_clear(); /* tomorrow, then */

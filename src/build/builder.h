@@ -151,6 +151,11 @@ int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
 void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- output.c ---- */
+
+/* Writes the files of the target stage where the options want them (--output). */
+int build_output(struct builder *b);
+
 /* ---- times.c ---- */
 
 /* Of the options, the environment and the build arguments. -EINVAL with text. */

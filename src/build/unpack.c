@@ -154,6 +154,11 @@ static int fill(int in, int dir, const struct idmap *owners)
     return r < 0 ? r : sealed_wait(&w);
 }
 
+int unpack_stream(int in, int dir)
+{
+    return fill(in, dir, NULL);
+}
+
 int unpack_archive(int fd, int dir, const struct idmap *owners)
 {
     struct sealed w;

@@ -11,4 +11,7 @@ int unpack_is_archive(int fd);
  * the caller, and no file is setuid: for the host's side). */
 int unpack_archive(int fd, int dir, const struct idmap *owners);
 
+/* The same of a plain tar stream, for the host's side. */
+int unpack_stream(int in, int dir);
+
 #endif

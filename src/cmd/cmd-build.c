@@ -13,7 +13,7 @@ struct build_opts {
     struct build_options build;
     struct pull_flags pull;
     char *iidfile, *metadata_file;
-    char **arg_files, *call;
+    char **arg_files, *call, *output;
     bool true_by_nature, check;
 };
 
@@ -39,6 +39,10 @@ static const struct opt build_table[] = {
     {"metadata-file", 0, OPT_STR, OPT(struct build_opts, metadata_file), .arg = "FILE",
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
     {"no-cache-filter", 0, OPT_LIST, BUILD(no_cache_stages), .arg = "STAGE[,STAGE]", .help = "make these stages anew"},
+    {"output", 'o', OPT_STR, OPT(struct build_opts, output), .arg = "DEST",
+     .help = "also write the image's files: a directory, - (a tar archive to standard output), type=local,dest=DIR, "
+             "type=tar,dest=FILE",
+     .complete = COMPLETE_FILE},
     {"platform", 0, OPT_STR, BUILD(platform), .arg = "OS/ARCH[/VARIANT]",
      .help = "must be this machine's own platform"},
     {"rewrite-timestamp", 0, OPT_BOOL, BUILD(rewrite), .help = "no file in a new layer is younger than the epoch"},
@@ -116,6 +120,48 @@ static void defaults(void *opts)
     registry_flags_defaults(&((struct build_opts *)opts)->pull.registry);
 }
 
+/* ---- --output ---- */
+
+static int open_directory(const char *path, int *ret)
+{
+    int r = dir_make_all(path, 0755);
+    *ret = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return r < 0      ? err_set(r, "--output: cannot make %s: %s", path, strerror(-r))
+           : *ret < 0 ? err_sys("--output: cannot open %s", path)
+                      : 0;
+}
+
+static int open_tar(const char *path, int *ret)
+{
+    *ret = str_eq(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                             : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    return *ret < 0 ? err_sys("--output: cannot write %s", path) : 0;
+}
+
+/* "DIR", "-", or keys type and dest. */
+static int open_output(const char *text, struct build_options *build, bool *ret_stdout)
+{
+    auto_strv char **words = strv_split(text, ",");
+    const char *type = strv_env_get(words, "type"), *dest = strv_env_get(words, "dest");
+    if (!strchr(text, '=')) {
+        *ret_stdout = str_eq(text, "-");
+        return *ret_stdout ? open_tar(text, &build->out_tar) : open_directory(text, &build->out_dir);
+    }
+    strv_foreach (word, words)
+        if (!str_after(word, "type=") && !str_after(word, "dest="))
+            return err_set(-EINVAL, "--output: \"%s\" is not known; known: type=local or tar, dest=", word);
+    if (type && str_eq(type, "local") && dest)
+        return open_directory(dest, &build->out_dir);
+    if (type && str_eq(type, "tar")) {
+        *ret_stdout = !dest || str_eq(dest, "-");
+        return open_tar(dest ? dest : "-", &build->out_tar);
+    }
+    return err_set(-EINVAL,
+                   "--output %s: give DIR, -, type=local,dest=DIR or type=tar,dest=FILE; for images see whelk save and "
+                   "whelk push",
+                   text);
+}
+
 /* --call: prints what one of these says of the Dockerfile. */
 static const struct call {
     const char *name;
@@ -165,7 +211,9 @@ static int run(void *opts, char **args)
     auto_strv char **build_args = NULL;
     const struct call *call = NULL;
     build.context = args[0] ? args[0] : here;
+    bool to_stdout = false;
     build.log_fd = STDERR_FILENO;
+    build.out_dir = build.out_tar = -1;
     build.need_image = need_image;
     build.need_arg = &need;
     need.pull.quiet = build.quiet;
@@ -175,6 +223,8 @@ static int run(void *opts, char **args)
     build.build_args = build_args;
     if (r == 0)
         r = find_call(o, &call);
+    if (r == 0 && o->output && !call)
+        r = open_output(o->output, &build, &to_stdout);
     if (r == 0)
         r = cmd_store(&s);
     if (r < 0)
@@ -189,7 +239,8 @@ static int run(void *opts, char **args)
         r = write_metadata(&build, o->metadata_file, id);
     if (r < 0)
         return r;
-    printf("%s\n", id);
+    if (!to_stdout)
+        printf("%s\n", id);
     return 0;
 }
 

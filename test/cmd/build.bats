@@ -809,6 +809,27 @@ DOCKERFILE
     done
 }
 
+@test "--output: the files as a directory and as a tar archive" {
+    printf 'FROM scratch\nCOPY --chmod=4755 f /d/f\n' | dockerfile
+    echo x >"$C/f"
+    ln -s f "$C/l"
+    run_whelk build -t img -o "$BATS_TEST_TMPDIR/new/out" "$C"
+    assert_success
+    assert_id "$output"
+    assert_equal "$(stat -c '%a %u' "$BATS_TEST_TMPDIR/new/out/d/f")" "755 $(id -u)"
+    whelk build -q --output type=local,dest="$BATS_TEST_TMPDIR/two" "$C"
+    assert_equal "$(cat "$BATS_TEST_TMPDIR/two/d/f")" x
+    whelk build -q -o - "$C" >"$BATS_TEST_TMPDIR/a.tar"
+    whelk build -q -o type=tar,dest="$BATS_TEST_TMPDIR/b.tar" "$C"
+    cmp "$BATS_TEST_TMPDIR/a.tar" "$BATS_TEST_TMPDIR/b.tar"
+    assert_equal "$(python3 "$WHELK_TREE/test/lib/tree-list.py" /d <"$BATS_TEST_TMPDIR/a.tar" | xargs -d '\n')" 'd 0755 0:0 /d f 4755 0:0 /d/f "x\n"'
+    for dest in type=oci,dest=x type=local "type=tar,mode=1" "$C/f/x"; do
+        run_whelk build -o "$dest" "$C"
+        assert_status 125
+        assert_one_error
+    done
+}
+
 @test "--no-cache-filter makes the stages anew that it names" {
     printf 'FROM base AS a\nRUN echo a >/a\nFROM a AS b\nRUN echo b >/b\nFROM base\nCOPY --from=b /b /\n' | dockerfile
     whelk build -q "$C"
