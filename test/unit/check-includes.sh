@@ -11,6 +11,7 @@ faces() {
     done
     echo "auto base" # without a source file of its name
     echo "limits kernel"
+    echo "refused-options run"
     for face in include/whelk/*; do
         name=$(basename "$face" | sed 's/\.[^.]*$//')
         for source in src/*/"$name".c; do
