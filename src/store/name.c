@@ -92,10 +92,16 @@ int index_read(const struct store *s, const char *digest, char **ret, size_t *re
 int name_remove(const struct store *s, const char *reference)
 {
     auto_free char *path = name_path(reference);
+    struct image_name n = {0};
+    int r = 0;
+    if (name_load(s, path, &n) < 0) /* a damaged one goes too */
+        err_clear();
     if (unlinkat(s->fd, path, 0) < 0)
-        return errno == ENOENT ? -ENOENT : err_sys("cannot remove the name %s", reference);
-    event_object(s, "image", "untag", reference, reference);
-    return 0;
+        r = errno == ENOENT ? -ENOENT : err_sys("cannot remove the name %s", reference);
+    if (r == 0)
+        event_object(s, "image", "untag", n.image ? n.image : reference, reference);
+    rec_done(&name_rec, &n);
+    return r;
 }
 
 int name_get_all(const struct store *s, const char *reference, struct image_name *ret)
