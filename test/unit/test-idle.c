@@ -50,6 +50,7 @@ static void test_trim(void **state)
     long before = rollup("\nPrivate_Dirty:");
     proc_trim_memory();
     long after = rollup("\nPrivate_Dirty:");
+    (void)before, (void)after;
     assert_string_equal(constant, "a constant of the program");
     assert_string_equal(variable, "a variable of the program");
     assert_string_equal(local, "on the stack");
