@@ -12,9 +12,8 @@
 
 enum { FLOWS_MAX = 1024, SILENCE_MS = 60000, DATAGRAMS_AT_ONCE = 64, DATAGRAM_BYTES = 65536 };
 
-union control {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+struct control {
+    _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
 struct flow {
@@ -23,7 +22,7 @@ struct flow {
     const struct listener *listener;
     struct sockaddr_storage client;
     socklen_t client_len;
-    union control from; /* which of the host's addresses was asked */
+    struct control from; /* which of the host's addresses was asked */
     size_t from_len;
     int64_t used; /* ms */
 };
@@ -122,20 +121,20 @@ static void keep_address(struct flow *flow, const struct msghdr *msg)
     struct cmsghdr *c = CMSG_FIRSTHDR((struct msghdr *)(uintptr_t)msg);
     if (!c || msg->msg_controllen > sizeof flow->from)
         return;
-    memcpy(&flow->from, msg->msg_control, msg->msg_controllen);
+    memcpy(flow->from.bytes, msg->msg_control, msg->msg_controllen);
     flow->from_len = msg->msg_controllen;
     if (c->cmsg_level == IPPROTO_IPV6) {
         struct in6_pktinfo info;
         memcpy(&info, CMSG_DATA(c), sizeof info);
         if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
             info.ipi6_ifindex = 0;
-        memcpy(CMSG_DATA(&flow->from.align), &info, sizeof info);
+        memcpy(CMSG_DATA((struct cmsghdr *)flow->from.bytes), &info, sizeof info);
     } else {
         struct in_pktinfo info;
         memcpy(&info, CMSG_DATA(c), sizeof info);
         info.ipi_spec_dst = info.ipi_addr;
         info.ipi_ifindex = 0;
-        memcpy(CMSG_DATA(&flow->from.align), &info, sizeof info);
+        memcpy(CMSG_DATA((struct cmsghdr *)flow->from.bytes), &info, sizeof info);
     }
 }
 
@@ -143,7 +142,7 @@ void udp_receive(struct forwarder *f, const struct entry *e)
 {
     for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
         struct sockaddr_storage client = {0};
-        union control control = {0};
+        struct control control = {0};
         struct iovec part = {datagram, sizeof datagram};
         struct msghdr msg = {.msg_name = &client,
                              .msg_namelen = sizeof client,
