@@ -322,7 +322,7 @@ int fileset_read(const struct fileset *f, const char *name, size_t max, char **r
     int r = fileset_open(f, name, &b);
     if (r < 0)
         return r;
-    auto_close int fd = b.fd;
+    auto_close __attribute__((unused)) int fd = b.fd;
     auto_free char *shown = str_printable(name);
     if (b.len > max)
         return err_set(-EFBIG, "the file %s of %s has more than %zu bytes", shown, f->name, max);

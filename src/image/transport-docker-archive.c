@@ -60,7 +60,7 @@ static int hash_file(const struct docker_source *x, const char *path, char ret_h
     int r = fileset_open(x->files, path, &b);
     if (r < 0)
         return r;
-    auto_close int fd = b.fd;
+    auto_close __attribute__((unused)) int fd = b.fd;
     auto_free char *data = xmalloc(READ_SIZE);
     struct digest *d = digest_new(true);
     ssize_t n;
@@ -78,7 +78,7 @@ static int file_codec(const struct docker_source *x, const char *path, enum code
     int r = fileset_open(x->files, path, &b);
     if (r < 0)
         return r;
-    auto_close int fd = b.fd;
+    auto_close __attribute__((unused)) int fd = b.fd;
     *ret_size = (int64_t)b.len;
     ssize_t n = blob_read(&b, first, sizeof(first));
     if (n >= 0)
