@@ -56,7 +56,6 @@ static void put_created(const struct context *x, json_t *o, const char *text)
     int64_t created = 0;
     if (!text || time_parse(text, &created) < 0)
         created = 0;
-    auto_free char *at = listing_time(created);
     auto_free char *since = created ? xasprintf("%s ago", time_ago(time_now() - created, ago)) : xstrdup("N/A");
     char rfc[40];
     put_text(o, "CreatedAt", created ? time_format(created, rfc) : "N/A");
