@@ -31,8 +31,9 @@ sleepers() { # SECONDS: the processes of the host that sleep for so long
 no_sleepers() {
     [ -z "$(sleepers "$1")" ]
 }
-some_sleepers() {
-    [ -n "$(sleepers "$1")" ]
+find_sleeper() { # SECONDS: into $command
+    command=$(sleepers "$1")
+    [ -n "$command" ]
 }
 
 # --- images
@@ -263,8 +264,7 @@ SCRIPT
             mark=$((mark + 1)) time="1$mark$$.1" # other lanes have theirs
             # shellcheck disable=SC2086 # a list of options
             "$WHELK" exec $options target sleep "$time" </dev/zero >/dev/null 2>&1 3>&- &
-            wait_for 5 some_sleepers "$time"
-            command=$(sleepers "$time")
+            wait_for 5 find_sleeper "$time"
             middle=$(awk '{ print $4 }' "/proc/$command/stat")
             [ "$middle" -gt 1 ]
             if [ "$who" = middle ]; then
