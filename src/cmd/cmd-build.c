@@ -26,8 +26,8 @@ static const struct opt build_table[] = {
     {"build-arg-file", 0, OPT_LIST, OPT(struct build_opts, arg_files), .arg = "FILE",
      .help = "a file of lines NAME=VALUE, as --build-arg takes them", .complete = COMPLETE_FILE},
     {"call", 0, OPT_STR, OPT(struct build_opts, call), .arg = "WHAT",
-     .help = "build, or only look at the Dockerfile: check, outline (its arguments), targets (its stages)",
-     .def = "build", .complete = COMPLETE_WORDS, .words = "build check outline targets"},
+     .help = "build, or only look: check, outline (the arguments), targets (the stages)", .def = "build",
+     .complete = COMPLETE_WORDS, .words = "build check outline targets"},
     {"check", 0, OPT_BOOL, OPT(struct build_opts, check),
      .help = "only tell what is odd in the Dockerfile; status 1 if anything is"},
     {"compress", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* nothing is sent to a daemon */
@@ -40,8 +40,7 @@ static const struct opt build_table[] = {
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
     {"no-cache-filter", 0, OPT_LIST, BUILD(no_cache_stages), .arg = "STAGE[,STAGE]", .help = "make these stages anew"},
     {"output", 'o', OPT_STR, OPT(struct build_opts, output), .arg = "DEST",
-     .help = "also write the image's files: a directory, - (a tar archive to standard output), type=local,dest=DIR, "
-             "type=tar,dest=FILE",
+     .help = "also write the image's files: DIR, - (a tar archive), type=local|tar,dest=PATH",
      .complete = COMPLETE_FILE},
     {"platform", 0, OPT_STR, BUILD(platform), .arg = "OS/ARCH[/VARIANT]",
      .help = "must be this machine's own platform"},
@@ -52,9 +51,8 @@ static const struct opt build_table[] = {
     {"timestamp", 0, OPT_STR, BUILD(timestamp), .arg = "SECONDS",
      .help = "the time of the image and of all files in its new layers"},
     {"build-context", 0, OPT_LIST, BUILD(contexts), .arg = "NAME=WHERE",
-     .help =
-         "what FROM NAME and COPY --from=NAME mean: a directory, archive, URL, git repository, docker-image://IMAGE"},
-    {"file", 'f', OPT_LIST, BUILD(files), .arg = "FILE", .help = "the Dockerfile; - is standard input; may be repeated",
+     .help = "what --from=NAME means: a directory, archive, URL, git repository, docker-image://IMAGE"},
+    {"file", 'f', OPT_LIST, BUILD(files), .arg = "FILE", .help = "the Dockerfile; - is standard input",
      .def = "Containerfile or Dockerfile", .complete = COMPLETE_FILE},
     {"ignorefile", 0, OPT_STR, BUILD(ignore_file), .arg = "FILE", .help = "read it in the place of .dockerignore",
      .complete = COMPLETE_FILE},

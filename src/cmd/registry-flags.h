@@ -30,7 +30,7 @@ struct registry_flags {
          .complete = COMPLETE_DIR},                                                                                    \
     {                                                                                                                  \
         "tls-verify", 0, OPT_BOOL_STR, OPT(type, member.tls_verify),                                                   \
-            .bare = "true", .help = "want a valid certificate; =false: take any, or plain http",                       \
+            .bare = "true", .help = "want a valid certificate; false: any, or plain http",                             \
             .def = "true, but on this machine itself"                                                                  \
     }
 #define REGISTRY_TRANSFER_ROWS(type, member)                                                                           \

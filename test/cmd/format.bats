@@ -137,7 +137,8 @@ END
     id=$(whelk ps -q --no-trunc)
     answers node inspect --format '{{ index .Config.Labels "role"}}' runs
     answers "kind" ps -a --filter name=runs --format '{{.Label "cluster"}}'
-    answers "," inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}},{{.GlobalIPv6Address}}{{end}}' runs
+    run_whelk inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}},{{.GlobalIPv6Address}}{{end}}' runs
+    assert_output --regexp '^[0-9.]*,[0-9a-f:]*$'
     answers "" inspect --format '{{ with (index .NetworkSettings.Ports "6443/tcp") }}{{ printf "%s\t%s" .HostIp .HostPort }}{{ end }}' runs
     answers . inspect -f . runs
     answers "$id" inspect -f '{{.Id}}' runs

@@ -152,13 +152,13 @@ EOF
     web one -p 127.0.0.1:${P}0:80
     refused 125 "port ${P}0/tcp of 127.0.0.1 is in use by container one; publish another one, or let a free one be chosen: -p PORT" \
         run --rm -p 127.0.0.1:${P}0:80 base true
-    python3 "$WHELK_TREE/test/lib/call.py" listen 127.0.0.1 ${P}1 3>&- &
+    python3 "$WHELK_TREE/test/lib/call.py" listen 127.0.0.1 ${P}7 3>&- &
     local busy=$!
-    wait_for 10 grep -q ":$(printf %X ${P}1) " /proc/net/tcp
-    run_whelk run --rm -p 127.0.0.1:${P}1:80 base true
+    wait_for 10 grep -q ":$(printf %X ${P}7) " /proc/net/tcp
+    run_whelk run --rm -p 127.0.0.1:${P}7:80 base true
     kill $busy
     assert_status 125
-    assert_stderr --partial "port ${P}1/tcp of 127.0.0.1 is in use by python3 (process $busy)"
+    assert_stderr --partial "port ${P}7/tcp of 127.0.0.1 is in use by python3 (process $busy)"
 }
 
 @test "ports below 1024 explain themselves" {
