@@ -31,7 +31,7 @@ struct registry_flags {
     {                                                                                                                  \
         "tls-verify", 0, OPT_BOOL_STR, OPT(type, member.tls_verify),                                                   \
             .bare = "true", .help = "want a valid certificate; false: any, or plain http",                             \
-            .def = "true, but on this machine itself"                                                                  \
+            .def = "true, not for loopback"                                                                            \
     }
 #define REGISTRY_TRANSFER_ROWS(type, member)                                                                           \
     REGISTRY_AUTH_ROWS(type, member), {"creds",                                                                        \
