@@ -94,6 +94,8 @@ void stage_end(struct stage *st)
     for (size_t i = 0; st->fd >= 0 && i < ARRAY_LEN(notes); i++)
         unlinkat(st->fd, notes[i], 0);
     bool left = *st->name && unlinkat(st->store->fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT;
+    if (st->fd >= 0)
+        flock(st->fd, LOCK_UN); /* for those too who were forked with it: the shadow of a builder outlives it */
     fd_close(st->fd);
     fd_close(st->sync_fd);
     if (left)
