@@ -185,7 +185,7 @@ const struct cmd cmd_history = {
     .description =
         "Shows a row for each step of the image's history, newest first, with what its layer holds. Only the "
         "image itself has an id here; the steps below it are <missing>.",
-    .examples = "whelk history web\nwhelk history --no-trunc --format '{{.CreatedBy}}' web",
+    .examples = "whelk history web\nwhelk history -q web\nwhelk history --no-trunc --format '{{.CreatedBy}}' web",
     .opts = history_table,
     .opts_size = sizeof(struct history_opts),
     .defaults = defaults,

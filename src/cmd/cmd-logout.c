@@ -39,7 +39,7 @@ const struct cmd cmd_logout = {
     .description =
         "Removes the stored login of REGISTRY (docker.io if none is given) from every file that logins are read "
         "from.",
-    .examples = "whelk logout registry.example.org\nwhelk logout --all",
+    .examples = "whelk logout registry.example.org\nwhelk logout --authfile ./auth.json registry.example.org\nwhelk logout --all",
     .opts = logout_table,
     .opts_size = sizeof(struct logout_opts),
     .max_args = 1,

@@ -62,7 +62,7 @@ const struct cmd cmd_untag = {
     .description =
         "Takes the names, or without one all names, from IMAGE. The image itself stays, also without a name: "
         "then whelk image prune removes it.",
-    .examples = "whelk untag web\nwhelk untag 3f5a web:v1 web:v2",
+    .examples = "whelk untag web\nwhelk untag registry.example.org/web:v1\nwhelk untag 3f5a web:v1 web:v2",
     .min_args = 1,
     .max_args = -1,
     .complete = COMPLETE_IMAGE,

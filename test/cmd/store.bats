@@ -160,7 +160,7 @@ restore() { # FILE
     for n in {1..10}; do in_background whelk --root "$dir" images -q; done
     wait_all
     assert_equal "$(ls -A "$dir" | tr '\n' ' ')" \
-        "cache container-names containers gc.lock images layers names networks tmp volumes whelk-store.json "
+        "cache container-names containers gc.lock images indexes layers names networks secrets tmp volumes whelk-store.json "
 }
 
 @test "one that was killed while making the store is finished by the next" {
