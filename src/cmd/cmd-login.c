@@ -70,8 +70,9 @@ static int ask_password(char **ret)
 {
     if (!isatty(STDIN_FILENO))
         return err_set(-EINVAL, "standard input is no terminal to ask on: give --password-stdin");
-    fputs("Password: ", stderr);
-    int r = tty_hide(STDIN_FILENO);
+    int r = tty_hide(STDIN_FILENO); /* before the question, which may be answered at once */
+    if (r == 0)
+        fputs("Password: ", stderr);
     if (r == 0)
         r = read_line(ret);
     tty_restore();
