@@ -38,8 +38,9 @@ needs_groups() {
 }
 
 @test "limits of a running one hold at once, also where it had no group" {
+    local id
     needs_groups
-    whelk run -d --name c base sh -c 'while :; do sleep 1; done' >/dev/null
+    id=$(whelk run -d --name c base sh -c 'while :; do sleep 1; done')
     answers c update -m 64m --pids-limit 20 c
     assert_equal "$(limit_of_group memory memory.limit_in_bytes) $(limit_of_group pids pids.max)" "67108864 20"
     answers c update --memory 32m --memory-swap 40m --cpus 0.5 c
@@ -50,7 +51,7 @@ needs_groups() {
     whelk start c >/dev/null
     assert_equal "$(limit_of_group memory memory.limit_in_bytes)" 33554432
     whelk rm -f c >/dev/null
-    [ -z "$(find /sys/fs/cgroup -name 'whelk-*' 2>/dev/null)" ]
+    [ -z "$(find /sys/fs/cgroup/ -name "whelk-${id:0:12}*" 2>/dev/null)" ]
 }
 
 @test "a limit that cannot be had changes nothing" {
