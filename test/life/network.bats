@@ -161,6 +161,7 @@ end"
     head -c 30000000 /dev/urandom >site/large
     chmod -R a+rX .
     cat >conf/nginx.conf <<'EOF'
+user root; # with one id there is nobody else to give files to
 daemon off;
 master_process off;
 pid /tmp/pid;
