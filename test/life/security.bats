@@ -31,9 +31,10 @@ sleepers() { # SECONDS: the processes of the host that sleep for so long
 no_sleepers() {
     [ -z "$(sleepers "$1")" ]
 }
-find_sleeper() { # SECONDS: into $command
+find_sleeper() { # SECONDS: its parent into $middle
+    local command
     command=$(sleepers "$1")
-    [ -n "$command" ]
+    [ -n "$command" ] && middle=$(awk '{ print $4 }' "/proc/$command/stat") && [ "${middle:-0}" -gt 1 ]
 }
 
 # --- images
@@ -257,7 +258,7 @@ SCRIPT
 }
 
 @test "kill -9 of exec or of its middle process ends the command" {
-    local mark=0 time who options command middle
+    local mark=0 time who options middle
     whelk run -d --name target base sleep 100 >/dev/null
     for who in invocation middle; do
         for options in "" -i -t; do
@@ -265,8 +266,6 @@ SCRIPT
             # shellcheck disable=SC2086 # a list of options
             "$WHELK" exec $options target sleep "$time" </dev/zero >/dev/null 2>&1 3>&- &
             wait_for 5 find_sleeper "$time"
-            middle=$(awk '{ print $4 }' "/proc/$command/stat")
-            [ "$middle" -gt 1 ]
             if [ "$who" = middle ]; then
                 kill -KILL "$middle"
             else
