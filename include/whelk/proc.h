@@ -29,7 +29,7 @@ int worker_result(int err_fd);
 int proc_leave_caller(void);
 
 /* For a process that is about to wait for long: gives back the memory that it does not need while it waits. What it
- * needs again comes again, by page faults. */
+ * needs again comes again, by page faults: not for one that has forgotten its file (whelk/exe.h). */
 void proc_trim_memory(void);
 
 /* Runs argv[0] from PATH of whelk's own environment and waits; 0 if it ended with 0, -ENOENT with text if it is not

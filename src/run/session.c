@@ -491,9 +491,10 @@ static bool drained(const struct session *s)
 enum { QUIET = 2000 };
 
 /* poll, and once in a while of silence the memory that is not needed for waiting. *quiet: it has been given back. */
-__attribute__((cold, noinline)) static int await_events(struct pollfd *p, int timeout, bool *quiet)
+__attribute__((cold, noinline)) static int await_events(const struct session *s, struct pollfd *p, int timeout,
+                                                        bool *quiet)
 {
-    int first = *quiet || (timeout >= 0 && timeout <= QUIET) ? timeout : QUIET;
+    int first = *quiet || !s->trims || (timeout >= 0 && timeout <= QUIET) ? timeout : QUIET;
     int n = poll(p, P_COUNT, first);
     if (n == 0 && first != timeout) {
         proc_trim_memory();
@@ -511,7 +512,7 @@ int session_loop(struct session *s)
     while (!ended || !drained(s)) {
         struct pollfd p[P_COUNT];
         fill_poll(s, p, ended);
-        int n = await_events(p, poll_timeout(s, ended), &quiet);
+        int n = await_events(s, p, poll_timeout(s, ended), &quiet);
         if (n < 0 && errno != EINTR)
             break;
         if (n == 0 && ended)

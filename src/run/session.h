@@ -76,7 +76,10 @@ struct session {
     bool stop_asked;             /* the end was wanted: no restart */
     void (*stopping)(void *ctx); /* called once when a stop is asked for, or NULL */
     void *stopping_ctx;
-    int64_t deadline;          /* monotonic ms at which SIGKILL follows, 0: none */
+    int64_t deadline; /* monotonic ms at which SIGKILL follows, 0: none */
+    /* Gives memory back in silence. Only where the program is still its file: one that was forgotten (whelk/exe.h) is a
+     * copy, and what is given back of that does not come again. */
+    bool trims;
     void (*reload)(void *ctx); /* answers request_pack_reload, or NULL */
     void *reload_ctx;
 

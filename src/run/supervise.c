@@ -512,6 +512,7 @@ void supervise(struct launch *l)
     struct supervisor v = {.l = l, .alive = -1};
     char trash[80] = "";
     session_init(&v.s);
+    v.s.trims = true;
     v.s.stopping = on_stopping;
     v.s.stopping_ctx = &v;
     int r = leave_caller(l);

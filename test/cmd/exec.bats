@@ -52,6 +52,14 @@ teardown() {
     answers $'COMMAND\nsleep\nps' exec c ps -o comm
 }
 
+@test "a command that says nothing for seconds lives on" {
+    whelk run -d --name c base sleep 100 >/dev/null
+    run_whelk exec c sleep 4
+    assert_success
+    assert_stderr ""
+    whelk rm -f c >/dev/null
+}
+
 @test "environment, directory and user are the container's" {
     answers "run /work 0 /root inside whelk" exec c sh -c 'echo $FROM $PWD $(id -u) $HOME $HOSTNAME $container'
     assert_equal "$(whelk exec c env | sort)" "FROM=run
