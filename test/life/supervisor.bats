@@ -120,7 +120,7 @@ wait_into() { # FILE CONTAINER
         mkfifo "$BATS_TEST_TMPDIR/go$i"
         id=$(whelk run -d --rm -v "$BATS_TEST_TMPDIR/go$i:/go" base sh -c 'read x </go; exit 7')
         in_background wait_into "$BATS_TEST_TMPDIR/code" "$id"
-        sleep 0.05
+        sleep 0.3 # it waits by now, also on a busy machine
         echo x >"$BATS_TEST_TMPDIR/go$i"
         wait_all
         assert_equal "round $i: $(cat "$BATS_TEST_TMPDIR/code")" "round $i: 7"
