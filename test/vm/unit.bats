@@ -170,16 +170,6 @@ journal_of() { # UNIT
     wait_for 20 eval 'journal_of fifteen.service | grep -q "^Error: --cgroups split: the caller.s control group is not delegated; put Delegate=yes into the unit"'
 }
 
-@test "run -d: the supervisor is the main process, and its end the unit's" {
-    make_service eleven notify "-d --replace base sh -c 'trap \"exit 5\" TERM; while :; do sleep 0.1; done'"
-    sd start eleven
-    assert_equal "$(property eleven ActiveState)" active
-    assert_equal "$(property eleven MainPID)" "$(supervisor_pid eleven)"
-    sd stop eleven
-    assert_equal "$(property eleven ExecMainStatus) $(property eleven Result)" "5 exit-code"
-    assert_equal "$(whelk wait eleven)" 5
-}
-
 @test "a socket unit: the first connection starts the container, which has no network" {
     printf '%s\n' "[Socket]" "ListenStream=127.0.0.1:${PORTS}082" FileDescriptorName=front | make_unit twelve.socket
     make_service twelve exec "--rm --replace --network none base sdpeer accept 3"
