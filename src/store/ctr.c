@@ -36,9 +36,12 @@ static const struct rec_field mount_fields[] = {
 const struct rec_type ctr_mount_rec = {"mount", 0, sizeof(struct ctr_mount), mount_fields};
 
 static const struct rec_field secret_fields[] = {
-    REC_FIELD(struct ctr_secret, STR, name, "name"),     REC_FIELD(struct ctr_secret, STR, variable, "variable"),
-    REC_FIELD(struct ctr_secret, STR, target, "target"), REC_FIELD(struct ctr_secret, INT, uid, "uid"),
-    REC_FIELD(struct ctr_secret, INT, gid, "gid"),       REC_FIELD(struct ctr_secret, INT, mode, "mode"),
+    REC_FIELD(struct ctr_secret, STR, name, "name"),
+    REC_FIELD(struct ctr_secret, STR, variable, "variable"),
+    REC_FIELD(struct ctr_secret, STR, target, "target"),
+    REC_FIELD(struct ctr_secret, INT, uid, "uid"),
+    REC_FIELD(struct ctr_secret, INT, gid, "gid"),
+    REC_FIELD(struct ctr_secret, INT, mode, "mode"),
     REC_END,
 };
 const struct rec_type ctr_secret_rec = {"secret", 0, sizeof(struct ctr_secret), secret_fields};
@@ -547,6 +550,18 @@ int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
     remove_cid_file(c.cid_file, id);
     ctr_done(&c);
     return 0;
+}
+
+void ctr_finish_retired(const struct store *s, const char *trash)
+{
+    auto_free char *record = xasprintf("tmp/%s/container.json", trash);
+    auto_free char *name = xasprintf("tmp/%s/name", trash);
+    struct ctr c = {0};
+    if (faccessat(s->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && rec_load(&ctr_rec, s->fd, record, &c) == 0 && c.id &&
+        c.name)
+        release_name(s, c.name, c.id, NULL);
+    ctr_done(&c);
+    err_clear();
 }
 
 /* Not waited for: rm holds the lock while it waits for the end of a supervisor, which comes here. */

@@ -29,6 +29,8 @@ int trash_move(const struct store *s, const char *dir, const char *name, char re
  * own reasons before it came here: wait for that, or leave it to them. */
 enum trash_busy { TRASH_WAIT, TRASH_LEAVE };
 int trash_remove(const struct store *s, const char *name, enum trash_busy busy);
+/* The same for what another process has left. */
+void trash_finish(const struct store *s, const char *name);
 /* Removes every tmp/trash-* entry; what cannot be removed waits for the next time. */
 void trash_empty(const struct store *s);
 /* The caller has gc.lock exclusive: moves staging and drafts without an owner to trash and drops the names of
@@ -40,6 +42,9 @@ void sweep_stale(const struct store *s);
 
 /* ctr.c: removes container-names entries whose container is neither published nor a draft. */
 void ctr_names_sweep(const struct store *s);
+/* ctr.c: frees the name of a container whose remover was killed right after it had moved it to tmp/<trash>. It must
+ * come before the removal of that trash, whose record is the last that tells the name. Other trash is left alone. */
+void ctr_finish_retired(const struct store *s, const char *trash);
 
 extern const struct rec_type name_rec;
 /* The hex digests of the indexes that names refer to. Caller frees. */

@@ -352,14 +352,21 @@ int trash_remove(const struct store *s, const char *name, enum trash_busy busy)
     return remove_any(s, path);
 }
 
+void trash_finish(const struct store *s, const char *name)
+{
+    ctr_finish_retired(s, name);
+    if (trash_remove(s, name, TRASH_LEAVE) < 0)
+        log_debug("cannot remove tmp/%s: %s", name, err_text(-EIO));
+}
+
 void trash_empty(const struct store *s)
 {
     auto_strv char **names = NULL;
     if (dir_names(s->fd, "tmp", &names) < 0)
         return;
     strv_foreach (name, names) {
-        if (str_after(name, "trash-") && trash_remove(s, name, TRASH_LEAVE) < 0)
-            log_debug("cannot remove tmp/%s: %s", name, err_text(-EIO));
+        if (str_after(name, "trash-"))
+            trash_finish(s, name);
     }
 }
 

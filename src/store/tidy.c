@@ -15,7 +15,6 @@
 #include "whelk/ctr.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
-#include "whelk/log.h"
 #include "whelk/stage.h"
 
 #include <fcntl.h>
@@ -54,8 +53,7 @@ static void sweep_rm_marker(const struct store *s, const char *name)
 /* Each tells whether there may be work for gc.lock. */
 static bool check_trash(const struct store *s, const char *name)
 {
-    if (trash_remove(s, name, TRASH_LEAVE) < 0)
-        log_debug("cannot remove tmp/%s: %s", name, err_text(-EIO));
+    trash_finish(s, name);
     return false;
 }
 

@@ -159,6 +159,15 @@ remove_running() {
     no_containers_left
 }
 
+@test "kill -9 of rm between the container's end and its name's" {
+    local id
+    id=$(whelk create --name late base true)
+    mv "$STORE/containers/$id" "$STORE/tmp/trash-$id"
+    whelk rm -af # changes the store, though there is nothing to remove
+    no_containers_left
+    whelk create --name late base true
+}
+
 @test "kill -9 of rmi" {
     for i in {1..20}; do
         whelk import "$WHELK_TOOLS/base.tar" crash >/dev/null

@@ -174,7 +174,7 @@ takes() {
     rm "$FAULTY_DIR/go-on"
     pull --retry 0 "$FAULTY/cut-once"
     assert_status 125
-    printf x | dd of="$(echo "$STORE"/cache/blobs/*)" bs=1 seek=1000 conv=notrunc status=none
+    printf "not what came" | dd of="$(echo "$STORE"/cache/blobs/*)" bs=1 seek=1000 conv=notrunc status=none
     touch "$FAULTY_DIR/go-on"
     refuses cut-once "is damaged: what came has the digest"
     takes cut-once
