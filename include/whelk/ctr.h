@@ -88,14 +88,20 @@ struct ctr {
     char *restart;                       /* "no", "always", "on-failure", "unless-stopped" */
     int64_t restart_max;                 /* tries of on-failure; 0: no limit */
     char **health_cmd;                   /* "CMD-SHELL" text, or "CMD" words; NULL: none */
-    int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns */
+    int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; interval -1: never */
     int64_t health_retries;
-    char *health_on_failure;             /* "none", "kill", "restart", "stop" */
-    char **ulimits;                      /* "nofile=1024:2048", by name, soft and hard */
-    int64_t shm_size;                    /* bytes; 0: the usual 64 MB */
-    char *oom_score_adj;                 /* a number as text; NULL: the supervisor's + 100 */
-    char **groups;                       /* further groups, names or numbers of the container */
-    char **sysctls;                      /* "net.core.somaxconn=128" */
+    char **health_startup_cmd; /* like health_cmd: until it has succeeded the other is not run */
+    int64_t health_startup_interval, health_startup_timeout; /* ns */
+    int64_t health_startup_retries;            /* failures in a row that start the container again; 0: no number does */
+    int64_t health_startup_success;            /* successes in a row that are wanted */
+    char *health_on_failure;                   /* "none", "kill", "restart", "stop" */
+    char *health_log;                          /* where results go beside health.json: NULL, "events", or a directory */
+    int64_t health_log_count, health_log_size; /* results kept, bytes of each; 0: the usual */
+    char **ulimits;                            /* "nofile=1024:2048", by name, soft and hard */
+    int64_t shm_size;                          /* bytes; 0: the usual 64 MB */
+    char *oom_score_adj;                       /* a number as text; NULL: the supervisor's + 100 */
+    char **groups;                             /* further groups, names or numbers of the container */
+    char **sysctls;                            /* "net.core.somaxconn=128" */
     char *pid, *ipc, *uts, *cgroupns;    /* NULL: of its own; else as run/ns.h says; ipc also "shareable", "none" */
     char *userns;                        /* NULL: the store's map; else what was asked for, or "container:ID" */
     json_t *idmap;                       /* of its user namespace, in ids of the store (kernel/idmap.c); NULL: the

@@ -21,8 +21,11 @@ struct run_options {
     char *name, *workdir, *user, *entrypoint, *hostname, *cidfile, *stop_signal;
     int64_t stop_timeout;
     char *restart, *health_cmd, *health_on_failure, *detach_keys;
-    int64_t health_interval, health_timeout, health_start_period, health_start_interval; /* ns; -1: not given */
-    int64_t health_retries;                                                              /* -1: not given */
+    char *health_interval, *health_startup_cmd, *health_log_destination;
+    int64_t health_timeout, health_start_period, health_start_interval;     /* ns; -1: not given */
+    int64_t health_startup_interval, health_startup_timeout;                /* the same */
+    int64_t health_retries, health_startup_retries, health_startup_success; /* -1: not given */
+    int64_t health_log_count, health_log_size;                              /* the same */
     bool no_healthcheck, replace;
     bool no_hosts, publish_all;
     char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
@@ -165,8 +168,8 @@ struct step_spec {
     char *const *args, *const *env;
     const char *cwd, *user, *network;
     const char *script; /* NULL, or: file "script" of dir is bound to /dev/pipes/<this name>, for execution */
-    struct rec_list mounts, secrets;  /* struct ctr_mount, struct ctr_secret */
-    struct secret_value *values;      /* of the secrets, which no store has */
+    struct rec_list mounts, secrets; /* struct ctr_mount, struct ctr_secret */
+    struct secret_value *values;     /* of the secrets, which no store has */
     size_t n_values;
     int out_fd;
 };

@@ -130,6 +130,27 @@ static json_t *check_json(const struct ctr *c)
                      "Retries", (json_int_t)c->health_retries);
 }
 
+/* podman's, beside docker's Healthcheck. */
+static void add_check_json(const struct ctr *c, json_t *o)
+{
+    json_object_set_new(o, "Healthcheck", check_json(c));
+    json_object_set_new(o, "HealthcheckOnFailureAction", str_json(c->health_on_failure));
+    bool events = c->health_log && str_eq(c->health_log, "events");
+    json_object_set_new(o, "HealthLogDestination",
+                        str_json(events          ? "events_logger"
+                                 : c->health_log ? c->health_log
+                                                 : "local"));
+    json_object_set_new(o, "HealthMaxLogCount", json_integer(c->health_log_count ? c->health_log_count : 5));
+    json_object_set_new(o, "HealthMaxLogSize", json_integer(c->health_log_size ? c->health_log_size : 4096));
+    if (c->health_startup_cmd)
+        json_object_set_new(o, "StartupHealthCheck",
+                            json_pack("{s:o, s:I, s:I, s:I, s:I}", "Test", json_from_strv(c->health_startup_cmd),
+                                      "Interval", (json_int_t)c->health_startup_interval, "Timeout",
+                                      (json_int_t)c->health_startup_timeout, "Retries",
+                                      (json_int_t)c->health_startup_retries, "Successes",
+                                      (json_int_t)c->health_startup_success));
+}
+
 static json_t *config_json(const struct ctr *c)
 {
     auto_strv char **cmd = strv_copy(c->args + c->n_entrypoint), **entrypoint = NULL;
@@ -150,7 +171,7 @@ static json_t *config_json(const struct ctr *c)
     json_object_set_new(o, "Volumes", json_null());
     json_object_set_new(o, "CreateCommand", strv_json(c->create_command));
     if (c->health_cmd)
-        json_object_set_new(o, "Healthcheck", check_json(c));
+        add_check_json(c, o);
     return o;
 }
 

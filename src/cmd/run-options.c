@@ -79,7 +79,9 @@ void run_option_defaults(struct run_options *o)
 {
     o->stop_timeout = 10;
     o->passwd = o->read_only_tmpfs = true;
-    o->health_interval = o->health_timeout = o->health_start_period = o->health_start_interval = o->health_retries = -1;
+    o->health_timeout = o->health_start_period = o->health_start_interval = o->health_retries = -1;
+    o->health_startup_interval = o->health_startup_timeout = o->health_startup_retries = o->health_startup_success = -1;
+    o->health_log_count = o->health_log_size = -1;
 }
 
 /* --replace: like rm -f NAME before. */
@@ -92,8 +94,8 @@ static int remove_namesake(struct store *s, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
-                   struct ctr *ret, int *claim)
+int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args, struct ctr *ret,
+                   int *claim)
 {
     int r = check_image_word(args[0]);
     if (r == 0)

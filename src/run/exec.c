@@ -306,7 +306,7 @@ void exec_probe(const struct probe *p)
     m.plan.sock = m.plan.stdio[0] = m.plan.stdio[1] = m.plan.stdio[2] = -1;
     session_init(&m.session);
     m.session.raw_out = p->out_fd;
-    m.session.raw_max = PROBE_OUTPUT_MAX;
+    m.session.raw_max = p->output_max;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int r = secrets_env(p->plan->store_fd, &c, &c.env);
     r = r < 0 ? r : start_middle(&m);

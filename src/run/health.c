@@ -1,10 +1,13 @@
 /* Health checks.
  *
+ * Two stages: a startup check, if there is one, until it has succeeded so often as is wanted; from then on the check
+ * itself. Only the second one decides what the status is.
+ *
  * A timer starts a check as a child of the SUPERVISOR (exec_probe); its output comes through a pipe that is a source of
  * the session's loop, and its end is the pipe's end. The result goes to health.json in the container's directory, which
  * ps and inspect read.
  *
- * Runs in: SUPERVISOR. Writes: health.json. */
+ * Runs in: SUPERVISOR. Writes: health.json, and ID-healthcheck.log in a directory of the user's. */
 #include "health.h"
 
 #include "whelk/err.h"
@@ -14,27 +17,37 @@
 
 #include <fcntl.h>
 
-enum { LOG_KEPT = 5 };
+enum { LOG_COUNT = 5, LOG_SIZE = 4096 }; /* the usual */
+enum { LOG_BYTES_MAX = 1 << 20 };        /* of all outputs together */
 
 struct health {
     struct launch *l;
     struct session *s;
-    void (*told)(void *ctx, const char *status);
-    void *ctx;
+    struct health_listener listener;
     struct ctr_health state;
-    int64_t began; /* ms: start of the start period */
-    pid_t pid;     /* of a running check, or 0 */
+    bool startup;                /* the startup check is not over */
+    int64_t successes, failures; /* of it, in a row */
+    int64_t began;               /* ms: start of the start period */
+    pid_t pid;                   /* of a running check, or 0 */
     int pidfd, out;
     int64_t started; /* ns: of the running check */
     struct buf output;
-    char **command;
+    char **command, **startup_command;
 };
 
 static void check(struct session *s, void *ctx);
 
 static void save(struct health *h)
 {
+    const struct ctr *c = h->l->c;
     rec_save(&ctr_health_rec, h->l->ctr_fd, "health.json", &h->state, false);
+    if (!c->health_log || *c->health_log != '/')
+        return;
+    auto_free char *name = xasprintf("%s-healthcheck.log", c->id);
+    auto_close int dir = open(c->health_log, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir >= 0)
+        rec_save(&ctr_health_rec, dir, name, &h->state, false);
+    err_clear();
 }
 
 static void set_status(struct health *h, const char *status)
@@ -43,7 +56,7 @@ static void set_status(struct health *h, const char *status)
         return;
     free(h->state.status);
     h->state.status = xstrdup(status);
-    h->told(h->ctx, status);
+    h->listener.changed(h->listener.ctx, status);
 }
 
 char **health_command(char *const *cmd)
@@ -68,7 +81,11 @@ static void schedule(struct health *h)
 {
     const struct ctr *c = h->l->c;
     bool starting = str_eq(h->state.status, "starting") && in_start_period(h);
-    int64_t ns = starting && c->health_start_interval ? c->health_start_interval : c->health_interval;
+    int64_t ns = h->startup                             ? c->health_startup_interval
+                 : starting && c->health_start_interval ? c->health_start_interval
+                                                        : c->health_interval;
+    if (!h->startup && c->health_interval < 0)
+        return;
     session_timer(h->s, session_now() + MAX(ns / 1000000, 1), check, h);
 }
 
@@ -89,16 +106,49 @@ static void judge(struct health *h, int code)
         set_status(h, "unhealthy");
 }
 
+/* The startup check: its successes in a row open the way to the other one, its failures in a row end the container. */
+static void judge_startup(struct health *h, int code)
+{
+    const struct ctr *c = h->l->c;
+    h->successes = code == 0 ? h->successes + 1 : 0;
+    h->failures = code == 0 ? 0 : h->failures + 1;
+    h->startup = h->successes < MAX(c->health_startup_success, 1);
+    if (c->health_startup_retries && h->failures == c->health_startup_retries)
+        h->listener.not_started(h->listener.ctx);
+}
+
+static size_t output_max(const struct health *h)
+{
+    int64_t size = h->l->c->health_log_size;
+    return size > 0 ? (size_t)MIN(size, HEALTH_LOG_SIZE_MAX) : LOG_SIZE;
+}
+
+static void drop_first(struct rec_list *log)
+{
+    struct health_result *first = log->items;
+    free(first->output);
+    memmove(first, first + 1, (log->n - 1) * sizeof *first);
+    memset(&first[--log->n], 0, sizeof *first);
+}
+
+/* Room for one more. */
+static void trim_log(const struct health *h, struct rec_list *log)
+{
+    int64_t count = h->l->c->health_log_count;
+    size_t most = count > 0 ? (size_t)MIN(count, HEALTH_LOG_COUNT_MAX) : LOG_COUNT, bytes = h->output.len;
+    const struct health_result *results = log->items;
+    for (size_t i = 0; i < log->n; i++)
+        bytes += strlen(results[i].output);
+    while (log->n && (log->n >= most || bytes > LOG_BYTES_MAX)) {
+        bytes -= strlen(results[0].output);
+        drop_first(log);
+    }
+}
+
 static void add_log(struct health *h, int code)
 {
     struct rec_list *log = &h->state.log;
-    if (log->n == LOG_KEPT) {
-        struct health_result *first = log->items;
-        free(first->output);
-        memmove(first, first + 1, (LOG_KEPT - 1) * sizeof *first);
-        memset(&first[LOG_KEPT - 1], 0, sizeof *first);
-        log->n--;
-    }
+    trim_log(h, log);
     struct health_result *result = rec_list_add(&health_result_rec, log);
     *result = (struct health_result){.started = h->started,
                                      .finished = time_now(),
@@ -112,19 +162,28 @@ static void finish_check(struct health *h)
     fd_close(take_fd(&h->out));
     fd_close(take_fd(&h->pidfd));
     h->pid = 0;
-    judge(h, code);
+    bool startup = h->startup;
+    if (startup)
+        judge_startup(h, code);
+    else
+        judge(h, code);
     add_log(h, code);
     save(h);
-    schedule(h);
+    if (startup && !h->startup)
+        session_timer(h->s, session_now(), check, h); /* the other one begins */
+    else
+        schedule(h);
+    h->listener.result(h->listener.ctx, h->state.status, code, h->output.data ? h->output.data : "");
 }
 
 static void read_output(struct session *s, void *ctx)
 {
     struct health *h = ctx;
-    char buf[PROBE_OUTPUT_MAX];
+    char buf[LOG_SIZE];
+    size_t most = output_max(h);
     ssize_t n = read(h->out, buf, sizeof buf);
-    if (n > 0 && h->output.len < PROBE_OUTPUT_MAX)
-        buf_add(&h->output, buf, MIN((size_t)n, PROBE_OUTPUT_MAX - h->output.len));
+    if (n > 0 && h->output.len < most)
+        buf_add(&h->output, buf, MIN((size_t)n, most - h->output.len));
     if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
         return;
     session_source(s, -1, read_output, h);
@@ -140,10 +199,12 @@ static void check(struct session *s, void *ctx)
         schedule(h);
         return;
     }
+    int64_t timeout = h->startup ? h->l->c->health_startup_timeout : h->l->c->health_timeout;
     struct probe p = {.plan = &h->l->plan,
                       .init = s->pidfd,
-                      .command = h->command,
-                      .timeout_ms = MAX(h->l->c->health_timeout / 1000000, 1),
+                      .command = h->startup ? h->startup_command : h->command,
+                      .timeout_ms = MAX(timeout / 1000000, 1),
+                      .output_max = output_max(h),
                       .out_fd = ends[1]};
     h->started = time_now();
     h->output.len = 0;
@@ -161,13 +222,15 @@ static void check(struct session *s, void *ctx)
     schedule(h);
 }
 
-struct health *health_begin(struct launch *l, struct session *s, void (*told)(void *ctx, const char *status), void *ctx)
+struct health *health_begin(struct launch *l, struct session *s, const struct health_listener *listener)
 {
     if (!l->c->health_cmd)
         return NULL;
     struct health *h = xcalloc(1, sizeof *h);
-    *h = (struct health){.l = l, .s = s, .told = told, .ctx = ctx, .began = session_now(), .pidfd = -1, .out = -1};
+    *h = (struct health){.l = l, .s = s, .listener = *listener, .began = session_now(), .pidfd = -1, .out = -1};
     h->command = health_command(l->c->health_cmd);
+    h->startup = l->c->health_startup_cmd != NULL;
+    h->startup_command = h->startup ? health_command(l->c->health_startup_cmd) : NULL;
     h->state.status = xstrdup("starting");
     save(h);
     schedule(h);
@@ -189,5 +252,6 @@ void health_end(struct health *h)
     rec_done(&ctr_health_rec, &h->state);
     buf_done(&h->output);
     strv_free(h->command);
+    strv_free(h->startup_command);
     free(h);
 }

@@ -6,10 +6,19 @@
 
 struct health;
 
-/* Begins the checks of a container that has just been started; NULL if it has none. told is called after each change of
- * status with the new one ("healthy", "unhealthy"). */
-struct health *health_begin(struct launch *l, struct session *s, void (*told)(void *ctx, const char *status),
-                            void *ctx);
+/* What is kept of the results at most. */
+enum { HEALTH_LOG_COUNT_MAX = 1000, HEALTH_LOG_SIZE_MAX = 64 << 10 };
+
+/* What the one who begins the checks wants to hear. */
+struct health_listener {
+    void (*changed)(void *ctx, const char *status); /* the new status: "healthy", "unhealthy" */
+    void (*result)(void *ctx, const char *status, int code, const char *output); /* of each check */
+    void (*not_started)(void *ctx); /* the startup check has failed as often as it may */
+    void *ctx;
+};
+
+/* Begins the checks of a container that has just been started; NULL if it has none. */
+struct health *health_begin(struct launch *l, struct session *s, const struct health_listener *listener);
 /* Ends them: no timer and no check is left. */
 void health_end(struct health *h);
 

@@ -69,12 +69,12 @@ int attach_stdin(bool interactive, bool tty, int *ret_fd, bool *ret_relay);
 
 /* A command run by the SUPERVISOR in its container, as a health check. In a forked child of it; ends with the command's
  * status, after timeout_ms with 137. The start of its output goes to out_fd. */
-enum { PROBE_OUTPUT_MAX = 4096 };
 struct probe {
     const struct plan *plan; /* of the container */
     int init;                /* pidfd of its first process */
     char *const *command;
     int64_t timeout_ms;
+    size_t output_max; /* bytes */
     int out_fd;
 };
 void exec_probe(const struct probe *p) __attribute__((noreturn));

@@ -1,4 +1,5 @@
 /* How a container goes on: restart policy, health check and log. */
+#include "health.h"
 #include "notify.h"
 #include "restart.h"
 #include "spec.h"
@@ -6,6 +7,8 @@
 #include "whelk/err.h"
 #include "whelk/template.h"
 #include "whelk/units.h"
+
+#include <sys/stat.h>
 
 static const int64_t second = 1000000000;
 
@@ -18,7 +21,7 @@ static int make_restart(const struct run_options *o, struct ctr *c)
 }
 
 /* A text for the shell, a JSON array of words, or "none". */
-static int parse_command(const char *text, char ***ret)
+static int parse_command(const char *option, const char *text, char ***ret)
 {
     auto_strv char **words = NULL;
     if (str_eq(text, "none"))
@@ -30,13 +33,13 @@ static int parse_command(const char *text, char ***ret)
         return 0;
     }
     auto_json json_t *array = NULL;
-    int r = json_parse("--health-cmd", text, strlen(text), &array);
+    int r = json_parse(option, text, strlen(text), &array);
     if (r == 0)
         r = json_to_strv(array, &words);
     if (r < 0)
         return r;
-    if (!words)
-        return err_set(-EINVAL, "--health-cmd is an empty array");
+    if (!strv_len(words))
+        return err_set(-EINVAL, "%s is an empty array", option);
     strv_add(ret, str_eq(words[0], "CMD-SHELL") ? "CMD-SHELL" : "CMD");
     strv_extend(ret, str_eq(words[0], "CMD") || str_eq(words[0], "CMD-SHELL") ? words + 1 : words);
     return 0;
@@ -155,10 +158,91 @@ static int make_log(const struct run_options *o, struct ctr *c)
     return r;
 }
 
+/* -1 for "disable", or 0 as podman has it: a timer without a time. */
+static int fill_interval(const char *word, struct ctr *c)
+{
+    int64_t given = -1;
+    bool never = word && str_eq(word, "disable");
+    int r = word && !never ? duration_parse(word, &given) : 0;
+    if (r < 0)
+        return err_wrap(r, "--health-interval");
+    if (never || given == 0)
+        c->health_interval = -1;
+    else if (c->health_interval != -1 || given > 0)
+        fill(given, &c->health_interval, 30 * second);
+    return 0;
+}
+
+/* The startup check, if there is one, over what c has of it. */
+static int fill_startup(const struct run_options *o, struct ctr *c)
+{
+    bool any = o->health_startup_interval >= 0 || o->health_startup_timeout >= 0 || o->health_startup_retries >= 0 ||
+               o->health_startup_success >= 0;
+    if (o->health_startup_cmd)
+        strv_free(take_ptr(&c->health_startup_cmd));
+    int r = o->health_startup_cmd ? parse_command("--health-startup-cmd", o->health_startup_cmd, &c->health_startup_cmd)
+                                  : 0;
+    if (r < 0)
+        return r;
+    if (!c->health_startup_cmd)
+        return any ? err_set(-EINVAL, "there is no startup check to set; give --health-startup-cmd") : 0;
+    fill(o->health_startup_interval, &c->health_startup_interval, 30 * second);
+    fill(o->health_startup_timeout, &c->health_startup_timeout, 30 * second);
+    fill(o->health_startup_retries, &c->health_startup_retries, 0);
+    fill(o->health_startup_success, &c->health_startup_success, 1);
+    return 0;
+}
+
+static int fill_destination(const char *where, struct ctr *c)
+{
+    struct stat st;
+    if (!where)
+        return 0;
+    free(take_ptr(&c->health_log));
+    if (str_eq(where, "local"))
+        return 0;
+    if (str_eq(where, "events_logger")) {
+        c->health_log = xstrdup("events");
+        return 0;
+    }
+    c->health_log = realpath(where, NULL);
+    if (!c->health_log)
+        return err_sys("--health-log-destination %s: neither local nor events_logger, and as a directory", where);
+    return stat(c->health_log, &st) == 0 && S_ISDIR(st.st_mode)
+               ? 0
+               : err_set(-ENOTDIR, "--health-log-destination %s is no directory", where);
+}
+
+/* What is kept of results; 0 asks for all that there is room for. */
+static int fill_kept(const char *option, int64_t given, int64_t most, int64_t *value)
+{
+    if (given > most)
+        return err_set(-EINVAL, "%s %lld: at most %lld", option, (long long)given, (long long)most);
+    if (given >= 0)
+        *value = given ? given : most;
+    return 0;
+}
+
+static int fill_log(const struct run_options *o, struct ctr *c)
+{
+    int r = fill_destination(o->health_log_destination, c);
+    if (r == 0)
+        r = fill_kept("--health-max-log-count", o->health_log_count, HEALTH_LOG_COUNT_MAX, &c->health_log_count);
+    return r < 0 ? r : fill_kept("--health-max-log-size", o->health_log_size, HEALTH_LOG_SIZE_MAX, &c->health_log_size);
+}
+
 /* The options over what c has already. */
 static int fill_check(const struct run_options *o, struct ctr *c)
 {
-    fill(o->health_interval, &c->health_interval, 30 * second);
+    int r = fill_interval(o->health_interval, c);
+    if (r == 0)
+        r = fill_startup(o, c);
+    if (r == 0)
+        r = fill_log(o, c);
+    if (r == 0 && o->health_retries == 0)
+        r = err_set(-EINVAL, "--health-retries 0: at least 1 failure makes a container unhealthy");
+    if (r < 0)
+        return r;
     fill(o->health_timeout, &c->health_timeout, 30 * second);
     fill(o->health_start_period, &c->health_start_period, 0);
     fill(o->health_start_interval, &c->health_start_interval, 5 * second);
@@ -180,11 +264,36 @@ static int make_sdnotify(const struct run_options *o, struct ctr *c)
     return r;
 }
 
+static bool changes_check(const struct run_options *o)
+{
+    const char *words[] = {o->health_interval, o->health_on_failure, o->health_startup_cmd, o->health_log_destination};
+    int64_t numbers[] = {o->health_timeout,         o->health_start_period,     o->health_start_interval,
+                         o->health_retries,         o->health_startup_interval, o->health_startup_timeout,
+                         o->health_startup_retries, o->health_startup_success,  o->health_log_count,
+                         o->health_log_size};
+    bool any = false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        any = any || words[i];
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        any = any || numbers[i] >= 0;
+    return any;
+}
+
+static int check_contradiction(const struct run_options *o)
+{
+    return o->no_healthcheck && (o->health_cmd || changes_check(o))
+               ? err_set(-EINVAL, "--no-healthcheck and the other options of health checks contradict each other")
+               : 0;
+}
+
 static int make_health(const struct run_options *o, const struct image_config *config, struct ctr *c)
 {
-    if (o->no_healthcheck)
-        return 0;
-    int r = o->health_cmd ? parse_command(o->health_cmd, &c->health_cmd) : image_check(config, c);
+    int r = check_contradiction(o);
+    if (r < 0 || o->no_healthcheck)
+        return r;
+    r = o->health_cmd ? parse_command("--health-cmd", o->health_cmd, &c->health_cmd) : image_check(config, c);
+    if (r == 0 && !c->health_cmd && o->health_startup_cmd)
+        r = err_set(-EINVAL, "--health-startup-cmd comes before a health check, and there is none; give --health-cmd");
     return r < 0 || !c->health_cmd ? r : fill_check(o, c);
 }
 
@@ -244,23 +353,17 @@ static int change_restart(const struct run_options *o, struct ctr *c)
                : 0;
 }
 
-static bool changes_check(const struct run_options *o)
-{
-    return o->health_interval >= 0 || o->health_timeout >= 0 || o->health_start_period >= 0 ||
-           o->health_start_interval >= 0 || o->health_retries >= 0 || o->health_on_failure;
-}
-
 int spec_change_life(const struct run_options *o, struct ctr *c)
 {
     int r = o->restart ? change_restart(o, c) : 0;
-    if (r == 0 && o->no_healthcheck && (o->health_cmd || changes_check(o)))
-        r = err_set(-EINVAL, "--no-healthcheck and the other options of health checks contradict each other");
+    if (r == 0)
+        r = check_contradiction(o);
     if (r < 0)
         return r;
     if (o->no_healthcheck || o->health_cmd)
         strv_free(take_ptr(&c->health_cmd));
     if (o->health_cmd)
-        r = parse_command(o->health_cmd, &c->health_cmd);
+        r = parse_command("--health-cmd", o->health_cmd, &c->health_cmd);
     if (r < 0 || (!o->health_cmd && !changes_check(o)))
         return r;
     if (!c->health_cmd)

@@ -194,7 +194,7 @@ static void on_reload(void *ctx);
 static bool may_start_again(const struct ctr *c)
 {
     bool ill = c->health_on_failure && str_eq(c->health_on_failure, "restart");
-    return ill || (c->restart && !str_eq(c->restart, "no"));
+    return ill || c->health_startup_retries || (c->restart && !str_eq(c->restart, "no"));
 }
 
 static void keep_none(struct launch *l)
@@ -317,6 +317,34 @@ static void on_health(void *ctx, const char *status)
     v->ill = str_eq(action, "restart");
 }
 
+/* --health-startup-retries: like an unhealthy one under --health-on-failure restart. */
+static void on_not_started(void *ctx)
+{
+    struct supervisor *v = ctx;
+    if (v->s.pidfd >= 0)
+        pidfd_signal(v->s.pidfd, SIGKILL, 0);
+    v->ill = true;
+}
+
+/* --health-log-destination events_logger */
+static void on_health_result(void *ctx, const char *status, int code, const char *output)
+{
+    const struct supervisor *v = ctx;
+    auto_strv char **attributes = NULL;
+    if (!v->l->c->health_log || !str_eq(v->l->c->health_log, "events"))
+        return;
+    strv_addf(&attributes, "healthStatus=%s", status);
+    strv_addf(&attributes, "healthExitCode=%d", code);
+    strv_addf(&attributes, "healthLog=%s", output);
+    tell(v, "health_check", attributes);
+}
+
+static void begin_health(struct supervisor *v)
+{
+    struct health_listener listener = {on_health, on_health_result, on_not_started, v};
+    v->health = health_begin(v->l, &v->s, &listener);
+}
+
 /* Since this run of the command began: the group outlives it. */
 static bool oom_killed(const struct supervisor *v)
 {
@@ -336,7 +364,11 @@ static void write_exit(struct supervisor *v, int code, bool restarting, const ch
 
 static bool same_checks(const struct ctr *a, const struct ctr *b)
 {
-    return strv_eq(a->health_cmd, b->health_cmd) && a->health_interval == b->health_interval &&
+    return strv_eq(a->health_cmd, b->health_cmd) && strv_eq(a->health_startup_cmd, b->health_startup_cmd) &&
+           a->health_startup_interval == b->health_startup_interval &&
+           a->health_startup_timeout == b->health_startup_timeout &&
+           a->health_startup_retries == b->health_startup_retries &&
+           a->health_startup_success == b->health_startup_success && a->health_interval == b->health_interval &&
            a->health_timeout == b->health_timeout && a->health_start_period == b->health_start_period &&
            a->health_start_interval == b->health_start_interval && a->health_retries == b->health_retries;
 }
@@ -372,7 +404,7 @@ static void on_reload(void *ctx)
     v->s.stop_timeout = now.stop_timeout;
     take_late_group(v);
     if (anew && v->runs)
-        v->health = health_begin(v->l, &v->s, on_health, v);
+        begin_health(v);
 }
 
 /* --timeout: a stop like any other, but for the status. */
@@ -396,7 +428,7 @@ static int run_to_end(struct supervisor *v)
     v->began = session_now();
     tell(v, "start", NULL);
     v->runs = true;
-    v->health = health_begin(v->l, &v->s, on_health, v);
+    begin_health(v);
     if (v->s.notify >= 0)
         session_source(&v->s, v->s.notify, on_notify, v);
     set_timeout(v);
