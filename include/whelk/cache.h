@@ -26,12 +26,19 @@ int cache_step_get(const struct store *s, const char *key, struct cache_step *re
 int cache_step_put(const struct store *s, const char *key, const struct cache_step *step);
 void cache_step_done(struct cache_step *step);
 int cache_steps_remove_all(const struct store *s); /* rmi -af */
+int cache_step_remove(const struct store *s, const char *key);
+
+/* What the key of a step covers, as text beside its record, for build --explain: cache/told/<key>. It may be missing,
+ * and nothing relies on it. Absence is -ENOENT without text. */
+int cache_told_put(const struct store *s, const char *key, const char *text, size_t len);
+int cache_told_get(const struct store *s, const char *key, char **ret);
+int cache_told_keys(const struct store *s, char ***ret); /* the newest first */
 
 /* What is given up: records of steps whose layers no image has, with all of any step; unreadable ones always. */
 struct cache_prune {
     bool all;
-    int64_t before; /* ns: only what was last used before; 0: whenever */
-    uint64_t keep;  /* bytes that may stay, of what was used last; 0: none */
+    int64_t before;                            /* ns: only what was last used before; 0: whenever */
+    uint64_t keep;                             /* bytes that may stay, of what was used last; 0: none */
     void (*told)(void *ctx, const char *what); /* called for each one that went; or NULL */
     void *ctx;
 };

@@ -17,6 +17,7 @@ static void begin_scratch(struct build_state *state)
     image_config_new(&state->config);
     cache_key_begin(&k, "", "scratch");
     cache_key_end(&k, state->key);
+    explain_base(state, "scratch");
 }
 
 static int begin_image(struct builder *b, const char *name, struct build_state *state)
@@ -28,9 +29,18 @@ static int begin_image(struct builder *b, const char *name, struct build_state *
         return r;
     cache_key_begin(&k, id, "image");
     cache_key_end(&k, state->key);
+    auto_free char *what = xasprintf("image %s (%.12s)", name, id);
+    explain_base(state, what);
     state->created = image_config_created(&state->config);
     state->env = image_config_strv(&state->config, "Env");
     return 0;
+}
+
+static void begin_copy(const struct build_state *from, struct build_state *state)
+{
+    auto_free char *what = xasprintf("step %.12s", from->key);
+    build_state_copy(from, state);
+    explain_base(state, what);
 }
 
 /* --no-cache is for all stages, --no-cache-filter for those that it names. */
@@ -53,7 +63,7 @@ static int begin_stage(struct builder *b, size_t stage, struct build_state *stat
     auto_free char *what = base->kind == FROM_IMAGE ? xstrdup(base->image) : xasprintf("stage %zu", base->stage);
     int r = 0;
     if (base->kind == FROM_STAGE)
-        build_state_copy(&b->stages[base->stage], state);
+        begin_copy(&b->stages[base->stage], state);
     else if (base->kind == FROM_IMAGE)
         r = begin_image(b, base->image, state);
     else

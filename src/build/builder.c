@@ -145,12 +145,18 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
     return r < 0 ? r : store_hold(s, &b->hold);
 }
 
+static void pending_done(struct pending_step *p)
+{
+    cache_step_done(&p->record);
+    free(p->told);
+}
+
 void builder_close(struct builder *b)
 {
     for (size_t i = 0; b->stages && i < b->plan.n_stages; i++)
         build_state_done(&b->stages[i]);
     for (size_t i = 0; i < b->n_pending; i++)
-        cache_step_done(&b->pending[i].record);
+        pending_done(&b->pending[i]);
     if (b->digests)
         file_digests_close(b->digests); /* what is not remembered is read again */
     stage_end(b->staging);
@@ -316,13 +322,23 @@ int builder_find(struct builder *b, const char *key, struct cache_step *ret)
     return r;
 }
 
-void builder_record(struct builder *b, const char *key, const struct cache_step *record, int64_t spent)
+void builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told,
+                    int64_t spent)
 {
     b->pending = xrealloc(b->pending, (b->n_pending + 1) * sizeof(*b->pending));
     struct pending_step *p = &b->pending[b->n_pending++];
     snprintf(p->key, sizeof(p->key), "%s", key);
     copy_record(record, &p->record);
+    p->told = told ? xstrdup(told) : NULL;
     b->unsynced += spent;
+}
+
+/* What is told of it is for people: without it the record is as good. */
+static int publish(struct builder *b, const struct pending_step *p)
+{
+    if (p->told && cache_told_put(b->store, p->key, p->told, strlen(p->told)) < 0)
+        err_clear();
+    return cache_step_put(b->store, p->key, &p->record);
 }
 
 int builder_flush(struct builder *b, bool now)
@@ -332,8 +348,8 @@ int builder_flush(struct builder *b, bool now)
     int r = stage_sync(b->staging);
     for (size_t i = 0; i < b->n_pending; i++) {
         if (r == 0)
-            r = cache_step_put(b->store, b->pending[i].key, &b->pending[i].record);
-        cache_step_done(&b->pending[i].record);
+            r = publish(b, &b->pending[i]);
+        pending_done(&b->pending[i]);
     }
     b->n_pending = 0;
     b->unsynced = 0;

@@ -7,6 +7,7 @@
  * step.c         one instruction: cached or not
  * builder.c      records of steps, staging, the way into the user namespace
  * instructions.c the table: what each instruction changes and what its key covers
+ * explain.c      --explain: why a step was cached or not
  * trigger.c      ONBUILD of a base
  * step-run.c, step-copy.c and step-add.c (with copy-source.c, copy-put.c, layer-tree.c), step-workdir.c   those that
  *                make layers
@@ -42,9 +43,11 @@ struct build_state {
     struct scope scope;
     int64_t
         created; /* ns: of the newest layer, or of the base. Never the time of this build, so that the same comes out */
-    bool cmd_set; /* by this stage: ENTRYPOINT then keeps it */
-    bool missed;  /* a step was not cached, so none that follows is */
-    bool anew;    /* none is looked for */
+    bool cmd_set;     /* by this stage: ENTRYPOINT then keeps it */
+    bool missed;      /* a step was not cached, so none that follows is */
+    char *missed_at;  /* which one: "STEP 3/5" */
+    struct buf since; /* told.h: what the stage did since its last layer, and what that was */
+    bool anew;        /* none is looked for */
 };
 void build_state_copy(const struct build_state *from, struct build_state *ret);
 void build_state_done(struct build_state *s);
@@ -56,6 +59,7 @@ const char *build_state_workdir(const struct build_state *s);
 struct pending_step {
     char key[CACHE_KEY];
     struct cache_step record;
+    char *told;
 };
 
 struct builder {
@@ -101,11 +105,12 @@ struct step {
     struct build_state *state;
     char **args; /* expanded, where the instruction's are */
     struct cache_key key;
-    bool link;     /* --link: neither key nor layer depend on what lies below */
-    bool indirect; /* what it takes has two keys of its own: key_source, key_content */
-    bool told;     /* the error says where it happened */
-    int lower;     /* while it is executed: the merged view of what lies below */
-    void *work;    /* of the instruction, until step_row.done */
+    struct buf covers; /* what is in the key (told.h) */
+    bool link;         /* --link: neither key nor layer depend on what lies below */
+    bool indirect;     /* what it takes has two keys of its own: key_source, key_content */
+    bool told;         /* the error says where it happened */
+    int lower;         /* while it is executed: the merged view of what lies below */
+    void *work;        /* of the instruction, until step_row.done */
 };
 
 /* A row for each instruction (DF-20 .. DF-44). */
@@ -119,8 +124,9 @@ struct step_row {
      * which finds more. Runs in: the BUILDER, the second. */
     int (*key_source)(struct step *s, struct cache_key *k);
     int (*key_content)(struct step *s, struct cache_key *k);
-    void (*done)(struct step *s); /* frees work */
-    bool raw;                     /* prepare expands the arguments itself */
+    int (*tell)(struct step *s, struct buf *told); /* the files that it takes; NULL: none */
+    void (*done)(struct step *s);                  /* frees work */
+    bool raw;                                      /* prepare expands the arguments itself */
 };
 
 extern const struct step_row step_rows[INSTR_KINDS];
@@ -141,8 +147,9 @@ int builder_image(struct builder *b, const char *name, char **ret_id, struct ima
 int builder_named(struct builder *b, size_t named, struct context **ret);
 /* The record of a step that was made before; its layer is pinned. -ENOENT without text. */
 int builder_find(struct builder *b, const char *key, struct cache_step *ret);
-/* Keeps a copy of a record, to be published under key. spent: ns of work in it. */
-void builder_record(struct builder *b, const char *key, const struct cache_step *record, int64_t spent);
+/* Keeps a copy of a record, to be published under key. told: what the key covers, or NULL. spent: ns of work in it. */
+void builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told,
+                    int64_t spent);
 /* Publishes what was recorded, now or when it is worth it. */
 int builder_flush(struct builder *b, bool now);
 /* The merged view of a stack of layers (bottom first), read-only. Runs in: the BUILDER. */
@@ -150,6 +157,18 @@ int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
 /* A line of the log; builder_say not with --quiet. */
 void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- explain.c ---- */
+
+/* A stage begins with this, or has made this layer. */
+void explain_base(struct build_state *state, const char *what);
+/* A step changed the config only. */
+void explain_metadata(struct step *s);
+/* All that the step's result depends on (told.h). The caller frees. */
+char *explain_told(struct step *s);
+/* With --explain: why the step is made, or why it is not. */
+void explain_miss(struct step *s, const char *told);
+void explain_hit(struct step *s, const char *why);
 
 /* ---- output.c ---- */
 
@@ -187,6 +206,8 @@ char **step_command(const struct step *s, const char *text);
 char *workdir_join(const struct build_state *s, const char *word);
 
 int run_prepare(struct step *s);
+int mounts_tell(struct step *s, struct buf *told);
+int copy_tell(struct step *s, struct buf *told);
 int run_execute(struct step *s, int dir, struct layer_facts *ret);
 
 int add_key_source(struct step *s, struct cache_key *k);

@@ -1,7 +1,7 @@
 /* Keys of build steps (DF-51). */
 #include "cache-key.h"
 
-#include "whelk/str.h"
+#include "told.h"
 
 /* Counts up with every change of what a contribution holds or means: old records are then never found. */
 static const char version[] = "whelk build step 2";
@@ -54,6 +54,7 @@ void cache_key_begin(struct cache_key *k, const char *parent, const char *kind)
 {
     k->digest = digest_new(false);
     k->len = 0;
+    k->told = NULL;
     add_text(k, version);
     add_text(k, parent);
     add_text(k, kind);
@@ -63,6 +64,8 @@ void cache_key_add(struct cache_key *k, const char *label, const char *value)
 {
     begin(k, TEXT, label);
     add_text(k, value);
+    if (k->told)
+        told_add(k->told, label, value);
 }
 
 void cache_key_add_strv(struct cache_key *k, const char *label, char *const *values)
@@ -71,12 +74,16 @@ void cache_key_add_strv(struct cache_key *k, const char *label, char *const *val
     add_number(k, strv_len(values));
     strv_foreach (v, values)
         add_text(k, v);
+    if (k->told)
+        told_add_strv(k->told, label, values);
 }
 
 void cache_key_add_number(struct cache_key *k, const char *label, uint64_t value)
 {
     begin(k, NUMBER, label);
     add_number(k, value);
+    if (k->told)
+        told_add_number(k->told, label, value);
 }
 
 void cache_key_end(struct cache_key *k, char ret[CACHE_KEY])

@@ -4,6 +4,7 @@
 #define BUILD_CACHE_KEY_H
 
 #include "whelk/digest.h"
+#include "whelk/str.h"
 
 #include <stddef.h>
 
@@ -13,6 +14,7 @@ struct cache_key {
     struct digest *digest;
     unsigned char data[4096]; /* that is not hashed yet */
     size_t len;
+    struct buf *told; /* what is added to it is told there (told.h), or NULL */
 };
 
 /* Begins the key of what follows from parent (a key, or what names a base) by an instruction of this kind. */

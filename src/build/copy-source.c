@@ -5,6 +5,7 @@
 #include "copy-source.h"
 
 #include "rootpath.h"
+#include "told.h"
 
 #include "whelk/err.h"
 #include "whelk/kept-owner.h"
@@ -548,7 +549,7 @@ static int key_content(const struct copy_item *item, struct cache_key *k)
     return t->layers ? each_xattr(fd, key_xattr, k) : 0;
 }
 
-int copy_list_key(const struct copy_list *list, struct cache_key *k)
+static int key_items(const struct copy_list *list, struct cache_key *k)
 {
     cache_key_add_number(k, "sources", list->n_sources);
     cache_key_add_number(k, "directories", list->directories);
@@ -567,4 +568,42 @@ int copy_list_key(const struct copy_list *list, struct cache_key *k)
             return r;
     }
     return 0;
+}
+
+int copy_list_key(const struct copy_list *list, struct cache_key *k)
+{
+    struct buf *told = k->told;
+    k->told = NULL; /* the files are told by copy_list_tell, when anybody wants to know */
+    int r = key_items(list, k);
+    k->told = told;
+    return r;
+}
+
+static int item_tell(const struct copy_item *item, struct buf *told)
+{
+    bool owned = item->tree && item->tree->layers;
+    char content[CACHE_KEY] = "-";
+    struct cache_key k;
+    if (S_ISREG(item->st.st_mode) && !item->twin) {
+        cache_key_begin(&k, "", "content");
+        int r = key_content(item, &k);
+        if (r < 0) {
+            cache_key_drop(&k);
+            return r;
+        }
+        cache_key_end(&k, content);
+    }
+    auto_free char *meta =
+        xasprintf("%o %u:%u %zu %s", item->st.st_mode, owned ? item->st.st_uid : 0, owned ? item->st.st_gid : 0,
+                  item->twin ? (size_t)1 : 0, item->link ? item->link : "-");
+    told_add_file(told, item->name, meta, content);
+    return 0;
+}
+
+int copy_list_tell(const struct copy_list *list, struct buf *told)
+{
+    int r = 0;
+    for (size_t i = 0; i < list->n && r == 0; i++)
+        r = item_tell(&list->v[i], told);
+    return r;
 }

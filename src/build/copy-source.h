@@ -51,6 +51,8 @@ int copy_list_add(const struct copy_tree *t, char *const *sources, struct copy_l
 void copy_list_add_text(struct copy_list *list, const char *name, const char *text, int64_t mtime);
 /* Adds the list with the digests of all contents to a key: names, kinds, modes, links; no times. */
 int copy_list_key(const struct copy_list *list, struct cache_key *k);
+/* Tells the files one by one (told.h): for --explain. */
+int copy_list_tell(const struct copy_list *list, struct buf *told);
 void copy_list_done(struct copy_list *list);
 
 /* Copies the xattrs that a layer keeps and that are not overlayfs' own, but no kept owner. 0 or -errno (no text). */

@@ -214,6 +214,12 @@ int copy_prepare(struct step *s)
     return files ? take_context(s, w, from) : take_layers(s, w, from);
 }
 
+int copy_tell(struct step *s, struct buf *told)
+{
+    const struct copy_work *w = s->work;
+    return copy_list_tell(&w->list, told);
+}
+
 int copy_key_source(struct step *s, struct cache_key *k)
 {
     const struct copy_work *w = s->work;

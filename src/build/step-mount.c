@@ -210,6 +210,15 @@ int mounts_key_content(struct step *s, struct cache_key *k)
     return r;
 }
 
+int mounts_tell(struct step *s, struct buf *told)
+{
+    const struct run_mounts *all = s->work;
+    int r = 0;
+    for (size_t i = 0; all && i < all->n && r == 0; i++)
+        r = copy_list_tell(&all->v[i].list, told);
+    return r;
+}
+
 /* ---- bind ---- */
 
 struct making {

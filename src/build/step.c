@@ -16,6 +16,8 @@ void build_state_copy(const struct build_state *from, struct build_state *ret)
     ret->env = strv_copy(from->env);
     ret->layers = strv_copy(from->layers);
     ret->scope.values = strv_copy(from->scope.values);
+    ret->missed_at = from->missed_at ? xstrdup(from->missed_at) : NULL;
+    ret->since = (struct buf){0};
 }
 
 void build_state_done(struct build_state *s)
@@ -24,6 +26,8 @@ void build_state_done(struct build_state *s)
     strv_free(s->env);
     strv_free(s->layers);
     strv_free(s->scope.values);
+    free(s->missed_at);
+    buf_done(&s->since);
     *s = (struct build_state){0};
 }
 
@@ -178,7 +182,7 @@ static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
     if (r == 0)
         r = find(s, k->second, ret);
     if (r == 1 && *k->first)
-        builder_record(s->b, k->first, ret, 0);
+        builder_record(s->b, k->first, ret, NULL, 0);
     return r;
 }
 
@@ -199,20 +203,33 @@ static void chain(struct step *s, const struct keys *k, const struct cache_step 
     cache_key_end(&made, s->state->key);
 }
 
+/* What follows a --link is told by its key. */
+static void miss(struct step *s)
+{
+    struct build_state *state = s->state;
+    if (s->link || state->missed)
+        return;
+    auto_free char *prefix = step_prefix(s->b, s->stage);
+    state->missed = true;
+    state->missed_at = xasprintf("%sSTEP %zu/%zu", prefix, s->number + 2, s->b->file.stages[s->stage].n_steps + 1);
+}
+
 static int make(struct step *s, const struct keys *k, struct cache_step *ret, bool *ret_unstable)
 {
     int64_t begun = time_now();
+    auto_free char *told = explain_told(s);
+    explain_miss(s, told);
     int r = execute(s, ret, ret_unstable);
     if (r < 0)
         return r;
-    if (!s->link) /* what follows it is told by its key */
-        s->state->missed = true;
+    miss(s);
     if (*ret_unstable)
         return 0;
+    bool both = *k->first && *k->second;
     if (*k->first)
-        builder_record(s->b, k->first, ret, time_now() - begun);
+        builder_record(s->b, k->first, ret, both ? NULL : told, time_now() - begun);
     if (*k->second)
-        builder_record(s->b, k->second, ret, *k->first ? 0 : time_now() - begun);
+        builder_record(s->b, k->second, ret, told, both ? 0 : time_now() - begun);
     return 0;
 }
 
@@ -247,6 +264,11 @@ static int do_layer(struct step *s, const char *base)
     chain(s, &k, &record, unstable);
     add_layer(s, &record);
     say_result(s, cached, record.layer ? record.layer : s->state->key);
+    if (cached)
+        explain_hit(s, *k.second ? "what it takes from is another one, but the files that it takes are the same"
+                                 : "all that it depends on is as when it was made");
+    auto_free char *what = xasprintf("step %.12s", s->state->key);
+    explain_base(s->state, what);
     cache_step_done(&record);
     return 0;
 }
@@ -277,6 +299,7 @@ static int prepare(struct step *s, char ret[CACHE_KEY])
         return r;
     s->link = instruction_switch(s->i, "link");
     cache_key_begin(&s->key, s->link ? "linked" : s->state->key, instruction_name(s->i->kind));
+    s->key.told = &s->covers;
     if (!row->raw)
         cache_key_add_strv(&s->key, "args", s->args);
     if (row->execute && s->b->times.clamp)
@@ -295,6 +318,8 @@ static int do_metadata(struct step *s, const char *key)
     memcpy(s->state->key, key, CACHE_KEY);
     add_history(s, true);
     say_result(s, cached, key);
+    explain_metadata(s);
+    explain_hit(s, "it changes the image's config only");
     return 0;
 }
 
@@ -318,5 +343,6 @@ int step_do(struct builder *b, size_t stage, size_t number, struct build_state *
     if (row->done)
         row->done(&s);
     strv_free(s.args);
+    buf_done(&s.covers);
     return r < 0 && !s.told ? instruction_wrap(b->file.file, s.i, r) : r;
 }

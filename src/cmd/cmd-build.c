@@ -32,6 +32,7 @@ static const struct opt build_table[] = {
      .help = "only tell what is odd in the Dockerfile; status 1 if anything is"},
     {"compress", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* nothing is sent to a daemon */
     {"env", 0, OPT_LIST, BUILD(env), .arg = "NAME[=VALUE]", .help = "set a variable in the image"},
+    {"explain", 0, OPT_BOOL, BUILD(explain), .help = "say for each step why it is cached, or what changed"},
     {"force-rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* no containers stay, ever */
     {"from", 0, OPT_STR, BUILD(from), .arg = "IMAGE", .help = "begin with this image where the first FROM has another",
      .complete = COMPLETE_IMAGE},

@@ -70,6 +70,17 @@ static bool keeps(const struct cache_prune *p, const struct found *f, char *cons
     return p->keep && *sum <= p->keep;
 }
 
+/* What is told of records that are no more. */
+static int drop_orphans(const struct store *s)
+{
+    auto_strv char **told = NULL;
+    int r = dir_names(s->fd, "cache/told", &told);
+    strv_foreach (key, told)
+        if (!store_has(s, "cache/steps", key))
+            r = r < 0 ? r : cache_step_remove(s, key);
+    return r == -ENOENT ? 0 : r;
+}
+
 int cache_steps_prune(const struct store *s, const struct cache_prune *p)
 {
     auto_strv char **keys = NULL, **held = NULL;
@@ -82,13 +93,12 @@ int cache_steps_prune(const struct store *s, const struct cache_prune *p)
     size_t n = strv_len(keys);
     struct found *v = load_all(s, keys, n);
     for (size_t i = 0; i < n; i++) {
-        auto_free char *path = xasprintf("cache/steps/%s", v[i].key);
-        if (!keeps(p, &v[i], held, &sum) && unlinkat(s->fd, path, 0) == 0 && p->told)
+        if (!keeps(p, &v[i], held, &sum) && cache_step_remove(s, v[i].key) == 0 && p->told)
             p->told(p->ctx, v[i].key);
         cache_step_done(&v[i].step);
     }
     free(v);
-    return 0;
+    return drop_orphans(s);
 }
 
 uint64_t cache_budget(const struct store *s)

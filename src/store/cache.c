@@ -12,6 +12,8 @@
 
 #include <fcntl.h>
 
+enum { TOLD_MAX = 256 << 20 }; /* a million files */
+
 /* How exactly the time of last use is kept; a hit within it writes nothing. */
 static const int64_t used_grain_ns = 3600 * INT64_C(1000000000);
 
@@ -75,6 +77,16 @@ int cache_step_put(const struct store *s, const char *key, const struct cache_st
     return r < 0 ? r : rec_save(&cache_step_rec, s->fd, path, step, false);
 }
 
+int cache_step_remove(const struct store *s, const char *key)
+{
+    auto_free char *path = xasprintf("cache/steps/%s", key), *told = xasprintf("cache/told/%s", key);
+    if (unlinkat(s->fd, path, 0) < 0 && errno != ENOENT)
+        return err_sys("cannot remove %s/%s", s->path, path);
+    if (unlinkat(s->fd, told, 0) < 0 && errno != ENOENT)
+        return err_sys("cannot remove %s/%s", s->path, told);
+    return 0;
+}
+
 int cache_steps_remove_all(const struct store *s)
 {
     auto_strv char **keys = NULL;
@@ -82,9 +94,58 @@ int cache_steps_remove_all(const struct store *s)
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     strv_foreach (key, keys) {
-        auto_free char *path = xasprintf("cache/steps/%s", key);
-        if (unlinkat(s->fd, path, 0) < 0 && errno != ENOENT)
-            return err_sys("cannot remove %s/%s", s->path, path);
+        r = cache_step_remove(s, key);
+        if (r < 0)
+            return r;
     }
     return 0;
+}
+
+/* ---- what a key covers ---- */
+
+int cache_told_put(const struct store *s, const char *key, const char *text, size_t len)
+{
+    auto_free char *path = xasprintf("cache/told/%s", key);
+    int r = check_key(key);
+    if (r == 0)
+        r = dir_make(s->fd, "cache/told", 0700);
+    return r < 0 ? r : file_publish(s->fd, path, text, len, 0600, false);
+}
+
+int cache_told_get(const struct store *s, const char *key, char **ret)
+{
+    auto_free char *path = xasprintf("cache/told/%s", key);
+    int r = check_key(key);
+    return r < 0 ? r : file_read(s->fd, path, TOLD_MAX, ret, NULL);
+}
+
+struct aged {
+    char *key;
+    struct timespec time;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct timespec *x = &((const struct aged *)a)->time, *y = &((const struct aged *)b)->time;
+    return x->tv_sec != y->tv_sec ? (x->tv_sec < y->tv_sec) - (x->tv_sec > y->tv_sec)
+                                  : (x->tv_nsec < y->tv_nsec) - (x->tv_nsec > y->tv_nsec);
+}
+
+int cache_told_keys(const struct store *s, char ***ret)
+{
+    auto_strv char **keys = NULL;
+    int r = dir_names(s->fd, "cache/told", &keys);
+    size_t n = strv_len(keys);
+    auto_free struct aged *v = xcalloc(n + 1, sizeof(*v));
+    for (size_t i = 0; i < n; i++) {
+        auto_free char *path = xasprintf("cache/told/%s", keys[i]);
+        struct stat st = {0};
+        fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW); /* one that is gone is found to be absent */
+        v[i] = (struct aged){keys[i], st.st_mtim};
+    }
+    if (n)
+        qsort(v, n, sizeof(*v), newest_first);
+    for (size_t i = 0; i < n; i++)
+        strv_add(ret, v[i].key);
+    return r;
 }

@@ -230,7 +230,8 @@ static int collect_indexes(const struct store *s)
 /* Records are replaced by way of ".tmp-*" files beside them; one that is an hour old has no writer any more. */
 static void sweep_temps(const struct store *s)
 {
-    static const char *const dirs[] = {".", "names", "indexes", "networks", "cache", "cache/steps", "cache/hints"};
+    static const char *const dirs[] = {".", "names", "indexes", "networks", "cache", "cache/steps", "cache/told",
+                                       "cache/hints"};
     time_t limit = time(NULL) - TEMP_MAX_AGE;
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         auto_close int fd = dir_open(s->fd, dirs[i]);

@@ -335,6 +335,91 @@ DOCKERFILE
     [ "$output" != "$first" ]
 }
 
+# What --explain says of the step whose line matches.
+why() {
+    awk -v step="$1" '/STEP [0-9]+\/[0-9]+: / { on = index($0, step) } on && /because|Not from|Using/' <<<"$stderr"
+}
+
+@test "--explain: why each step is cached or made" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+ENV A=1
+ARG V=1
+RUN echo "$V" >/v
+COPY src /src
+RUN cat /src/a
+DOCKERFILE
+    mkdir "$C/src"
+    echo a >"$C/src/a"
+    echo b >"$C/src/b"
+    whelk builder prune -af >/dev/null
+    run_whelk build --explain "$C"
+    assert_success
+    assert_equal "$(why 'RUN echo')" "--> Not from the cache
+    because nothing like it is in the cache: it is new, or was pruned"
+    assert_equal "$(why 'RUN cat')" "--> Not from the cache
+    because STEP 4/6 was made anew"
+    run_whelk build --explain "$C"
+    assert_equal "$(why 'COPY src' | tail -n 1)" "    because all that it depends on is as when it was made"
+    assert_equal "$(why 'ENV A' | tail -n 1)" "    because it changes the image's config only"
+
+    echo changed >"$C/src/a"
+    chmod 755 "$C/src/b"
+    echo c >"$C/src/c"
+    run_whelk build --explain "$C"
+    assert_equal "$(why 'COPY src')" "--> Not from the cache
+    because file a has other contents
+    because file b has other mode, owner or kind
+    because file c is new"
+    rm "$C/src/c"
+    run_whelk build --explain "$C"
+    assert_equal "$(why 'COPY src')" "--> Not from the cache
+    because file c is gone"
+
+    run_whelk build --explain --build-arg V=secret-word "$C"
+    assert_equal "$(why 'RUN echo')" "--> Not from the cache
+    because build argument V has another value"
+    run grep -r secret-word "$STORE/cache/told"
+    assert_output ""
+    sed -i s/A=1/A=2/ "$C/Dockerfile"
+    run_whelk build --explain --build-arg V=secret-word "$C"
+    assert_equal "$(why 'RUN echo')" '--> Not from the cache
+    because before it, "ENV A=2" was "ENV A=1"'
+    sed -i 's/cat .src.a/cat \/src\/b/' "$C/Dockerfile"
+    run_whelk build --explain --build-arg V=secret-word "$C"
+    assert_equal "$(why 'RUN cat')" '--> Not from the cache
+    because the instruction is another one, it was "RUN cat /src/a"'
+    printf 'FROM base\nCMD ["other"]\n' | whelk build -q -t changed - >/dev/null
+    run_whelk build --explain --build-arg V=secret-word --from changed "$C"
+    why 'RUN echo' | grep -q 'because it follows image changed (.*), where it was image base ('
+
+    run_whelk build --explain --no-cache "$C"
+    assert_equal "$(why 'RUN echo')" "--> Not from the cache
+    because of --no-cache"
+}
+
+@test "--explain: layers that are gone, stages, and what nobody can tell" {
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+COPY a b /
+FROM base
+COPY --from=one /a /taken
+DOCKERFILE
+    echo a >"$C/a"
+    echo b >"$C/b"
+    whelk build -q "$C" >/dev/null
+    echo other >"$C/b"
+    run_whelk build --explain "$C"
+    assert_equal "$(why 'COPY --from' | tail -n 1)" \
+        "    because what it takes from is another one, but the files that it takes are the same"
+    rm "$STORE"/cache/steps/*
+    run_whelk build --explain "$C"
+    assert_equal "$(why 'COPY a b')" "--> Not from the cache
+    because it was made before, but its record or its layer is gone from the cache"
+    whelk builder prune -af >/dev/null
+    assert_equal "$(ls "$STORE/cache/told")" ""
+}
+
 @test "a changed file makes its COPY and all that follows anew, and nothing before" {
     dockerfile <<'DOCKERFILE'
 FROM base
