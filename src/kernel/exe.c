@@ -2,22 +2,33 @@
  * (CVE-2019-5736).
  *
  * Theory: the kernel lets a process name another executable (PR_SET_MM_MAP, exe_fd) once nothing of the old one is
- * mapped. So every mapping of it is replaced by an anonymous one with the same bytes and rights at the same place:
- * built elsewhere, given its final rights, then moved over the old one in one step (mremap), so that the running code
- * is whole at any moment and never writable. Data that changes between the copy and the move would be lost: in between,
- * nothing here writes to a static variable. Cheaper than executing a sealed copy of the binary, and there is no moment
- * at which the container can meet the real one.
+ * mapped. So every mapping of it is replaced, in one step each, so that the running code is whole at any moment and
+ * never writable:
+ *   - code and constants, which nobody has changed, by the same part of the same file, opened through a read-only mount
+ * of its own. The kernel compares mount and file, so that is another file to it; nobody can write through that mount,
+ * nor change its rights, since it belongs to no namespace any more (it was never attached, and its last name is
+ * closed).
+ *   - data, and everything where no such mount can be made (exec is in the host's mount namespace here, and the path
+ * may lead to a newer file), by an anonymous copy that gets its final rights and is moved over the old one (mremap).
+ * Data that changes between the copy and the move would be lost: in between, nothing here writes to a static variable.
+ * Cheaper than executing a sealed copy of the binary, and there is no moment at which the container can meet the real
+ * one.
  *
  * Runs in: the CHILD of run and exec, single-threaded, root in its user namespace. Reads /proc/self/maps and stat. */
 #include "whelk/exe.h"
 #include "whelk/auto.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/mnt.h"
 
+#include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/prctl.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -30,6 +41,7 @@ enum { MAPS_MAX = 4 << 20, STAT_MAX = 8 << 10, OWN_MAX = 64 };
 struct mapping {
     uintptr_t start, end;
     int prot;
+    off_t offset;
     unsigned long major, minor, inode;
 };
 
@@ -46,7 +58,7 @@ static const char *parse_line(const char *p, struct mapping *ret)
     if (strnlen(s, 6) < 6)
         return NULL;
     ret->prot = (s[1] == 'r' ? PROT_READ : 0) | (s[2] == 'w' ? PROT_WRITE : 0) | (s[3] == 'x' ? PROT_EXEC : 0);
-    strtoul(s + 5, &s, 16);
+    ret->offset = (off_t)strtoul(s + 5, &s, 16);
     ret->major = strtoul(s, &s, 16);
     if (*s != ':')
         return NULL;
@@ -116,6 +128,52 @@ static int move_to_memory(const struct mapping *m)
     return 0;
 }
 
+/* Is it in a segment that nobody could write to, also not the dynamic linker before it took the right away? */
+static bool is_unchanged(const struct mapping *m)
+{
+    const ElfW(Phdr) *ph = (const void *)getauxval(AT_PHDR);
+    size_t n = getauxval(AT_PHNUM);
+    uintptr_t base = 0;
+    for (size_t i = 0; i < n; i++)
+        if (ph[i].p_type == PT_PHDR)
+            base = (uintptr_t)ph - ph[i].p_vaddr;
+    for (size_t i = 0; base && i < n; i++)
+        if (ph[i].p_type == PT_LOAD && m->start >= base + (ph[i].p_vaddr & ~(ph[i].p_align - 1)) &&
+            m->start < base + ph[i].p_vaddr + ph[i].p_filesz)
+            return !(ph[i].p_flags & PF_W);
+    return false;
+}
+
+static int replace(const struct mapping *m, int file)
+{
+    int flags = MAP_PRIVATE | MAP_FIXED;
+    if (file >= 0 && is_unchanged(m) &&
+        mmap((void *)m->start, m->end - m->start, m->prot, flags, file, m->offset) != MAP_FAILED)
+        return 0;
+    return move_to_memory(m);
+}
+
+/* The own executable through a read-only mount; -1 where that cannot be had. */
+static int open_read_only(void)
+{
+    char path[PATH_MAX], mounted[64];
+    struct stat own, again;
+    auto_close int mnt = -1;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[MAX(len, 0)] = '\0';
+    auto_close int place = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (place < 0 || fstat(place, &again) < 0 || stat("/proc/self/exe", &own) < 0 || own.st_dev != again.st_dev ||
+        own.st_ino != again.st_ino)
+        return -1; /* there is another file at the path by now */
+    if (mnt_clone(place, "", false, &mnt) < 0 || mnt_attrs(mnt, MOUNT_ATTR_RDONLY, 0, false) < 0 ||
+        mnt_attach(mnt, place) < 0) {
+        err_clear();
+        return -1;
+    }
+    snprintf(mounted, sizeof(mounted), "/proc/self/fd/%d", mnt);
+    return open(mounted, O_RDONLY | O_CLOEXEC);
+}
+
 /* The bounds of code, data, stack and arguments as they are now: the kernel takes only all at once. */
 static int read_bounds(struct prctl_mm_map *ret)
 {
@@ -178,8 +236,9 @@ static int supported(void)
     return 0;
 }
 
-static int move_all(void)
+static int move_all(bool own_mounts)
 {
+    auto_close int file = own_mounts ? open_read_only() : -1;
     auto_free char *maps = NULL;
     struct mapping own[OWN_MAX];
     unsigned n = 0;
@@ -189,11 +248,11 @@ static int move_all(void)
         return err_wrap(r, "cannot read /proc/self/maps");
     r = own_mappings(maps, own, &n);
     for (unsigned i = 0; r >= 0 && i < n; i++)
-        r = move_to_memory(&own[i]);
+        r = replace(&own[i], file);
     return r;
 }
 
-int exe_forget(void)
+int exe_forget(bool own_mounts)
 {
     struct prctl_mm_map map;
     auto_close int fd = -1;
@@ -207,7 +266,7 @@ int exe_forget(void)
     if (r >= 0)
         r = read_bounds(&map);
     if (r >= 0)
-        r = move_all();
+        r = move_all(own_mounts);
     if (r < 0)
         return r;
     map.exe_fd = (uint32_t)fd;

@@ -97,7 +97,7 @@ static int new_cgroupns(struct child *k)
 
 static int forget_exe(struct child *k)
 {
-    return exe_forget();
+    return exe_forget(true);
 }
 
 /* The container goes before its supervisor when memory runs out. The host's /proc is still there (H3). */

@@ -65,7 +65,7 @@ static int join_middle(const struct middle *m)
         return r;
     if ((m->c->idmap || (!m->inside && !idmap_none(m->plan.store_map))) && setns(m->init, CLONE_NEWUSER) < 0)
         return err_sys("cannot join the container's user namespace");
-    r = exe_forget();
+    r = exe_forget(false);
     if (r < 0)
         return r;
     /* Not the host's: they are there already, and not the container's to enter. */
