@@ -56,6 +56,20 @@ static void add_stack(struct ranges *r)
     add_range(r, end - REACH, end);
 }
 
+/* A fault in a file's mapping brings its neighbours along, as far as the mapping goes. So the few pages of code that
+ * the waiting needs become a mapping of their own, by a flag that changes nothing else for code: it is in no core dump
+ * anyway. */
+static void part_from_rest(const struct range *code)
+{
+    uintptr_t page = page_up(1), start = (uintptr_t)code->start, end = start + code->len;
+    uintptr_t here = page_down((uintptr_t)proc_trim_memory);
+    if (here < start || here >= end)
+        return;
+    uintptr_t first = here - start > page ? here - page : start, last = MIN(here + 2 * page, end);
+    madvise(code->start, first - start, MADV_DONTDUMP);
+    madvise((void *)last, end - last, MADV_DONTDUMP);
+}
+
 /* Cold, like its caller: the few pages of code that this and the waiting need lie together then. Nothing but system
  * calls after the first range has gone, since each look at other code or constants brings its neighbours back. */
 __attribute__((cold)) void proc_trim_memory(void)
@@ -63,6 +77,8 @@ __attribute__((cold)) void proc_trim_memory(void)
     struct ranges r = {0};
     malloc_trim(0);
     dl_iterate_phdr(add_segments, &r);
+    for (size_t i = 0; i < r.n; i++)
+        part_from_rest(&r.at[i]);
     add_stack(&r);
     for (size_t i = 0; i < r.n; i++)
         madvise(r.at[i].start, r.at[i].len, MADV_DONTNEED);
