@@ -42,13 +42,18 @@ struct opt {
     char letter;      /* 'p' or 0 */
     enum opt_kind kind : 8; /* narrow: tables are relocated, so each process has its own copy */
     enum complete complete : 8;
-    unsigned offset;   /* in the options struct */
-    const char *arg;   /* "PORT" in help; NULL for booleans */
-    const char *help;  /* one line, lower case, no full stop; NULL: accepted, but not shown */
-    const char *def;   /* what help shows as the default, or NULL */
-    const char *words; /* COMPLETE_WORDS */
-    const char *bare;  /* OPT_BOOL_STR */
-    int (*parse)(void *opts, const char *value);
+    unsigned offset;  /* in the options struct */
+    const char *arg;  /* "PORT" in help; NULL for booleans */
+    const char *help; /* one line, lower case, no full stop; NULL: accepted, but not shown */
+    const char *def;  /* what help shows as the default, or NULL */
+    union {
+        const char *words;      /* COMPLETE_WORDS */
+        const struct opt *more; /* OPT_CONTINUED */
+    };
+    union {
+        const char *bare;                            /* OPT_BOOL_STR */
+        int (*parse)(void *opts, const char *value); /* OPT_CALL */
+    };
 };
 
 #define OPT(type, member) .offset = offsetof(type, member)
@@ -56,6 +61,21 @@ struct opt {
     {                                                                                                                  \
         .name = NULL                                                                                                   \
     }
+
+/* Ends a table with the rows of another, which several commands share: their options structs begin alike. */
+#define OPT_CONTINUED(table)                                                                                           \
+    {                                                                                                                  \
+        .name = NULL, .more = (table)                                                                                  \
+    }
+
+/* o, or where the rows go on if it is the end of a table; NULL at the end of all. */
+static inline const struct opt *opt_row(const struct opt *o)
+{
+    while (o && !o->name)
+        o = o->more;
+    return o;
+}
+#define opt_foreach(o, table) for (const struct opt *o = opt_row(table); o; o = opt_row(o + 1))
 
 /* Parses argv[0..argc) (without the command's own name) into opts. what is the command as typed ("whelk run"), for the
  * error texts. *ret_args: the positionals, a new vector of copies that the caller owns. With stop_at_arg the first

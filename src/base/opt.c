@@ -41,17 +41,13 @@ static bool has_name(const struct opt *o, const char *name, size_t len)
 
 static const struct opt *find_long(const struct opt *table, const char *name, size_t len)
 {
-    for (const struct opt *o = table; len && o->name; o++)
-        if (has_name(o, name, len))
-            return o;
+    opt_foreach(o, table) if (len && has_name(o, name, len)) return o;
     return NULL;
 }
 
 static const struct opt *find_letter(const struct opt *table, char letter)
 {
-    for (const struct opt *o = table; o->name; o++)
-        if (letter && o->letter == letter)
-            return o;
+    opt_foreach(o, table) if (letter && o->letter == letter) return o;
     return NULL;
 }
 
@@ -170,7 +166,8 @@ static int refuse_unknown(const struct walk *w, const char *word, const char *sp
     if (!w->what)
         return 0;
     auto_strv char **names = NULL;
-    for (const struct opt *o = w->table; o->name; o++) {
+    opt_foreach(o, w->table)
+    {
         auto_strv char **spellings = strv_split(o->name, "|");
         if (o->help)
             strv_extend(&names, spellings);
@@ -283,7 +280,8 @@ int opt_parse(const struct opt *table, const char *what, void *opts, int argc, c
 
 void opt_done(const struct opt *table, void *opts)
 {
-    for (const struct opt *o = table; o && o->name; o++) {
+    opt_foreach(o, table)
+    {
         void *member = (char *)opts + o->offset;
         if (o->kind == OPT_STR || o->kind == OPT_BOOL_STR)
             free(take_ptr((char **)member));
@@ -319,13 +317,10 @@ static char *left_column(const struct opt *o)
 static const struct opt **sorted_rows(const struct opt *table, const struct opt *help, size_t *ret_n)
 {
     size_t n = 0;
-    while (table[n].name)
-        n++;
+    opt_foreach(o, table) n++;
     const struct opt **rows = xcalloc(n + 1, sizeof(rows[0]));
     size_t shown = 0;
-    for (const struct opt *o = table; o->name; o++)
-        if (o->help)
-            rows[shown++] = o;
+    opt_foreach(o, table) if (o->help) rows[shown++] = o;
     if (!find_long(table, "help", 4))
         rows[shown++] = help;
     qsort(rows, shown, sizeof(rows[0]), by_shown_name);

@@ -10,9 +10,7 @@ static int run(void *opts, char **args)
         for (char *blank = name; (blank = strchr(blank, ' '));)
             *blank = '-';
         fputs(name, stdout);
-        for (const struct opt *o = (*c)->opts; o && o->name; o++)
-            if (o->help)
-                printf(" --%s", opt_shown_name(o));
+        opt_foreach(o, (*c)->opts) if (o->help) printf(" --%s", opt_shown_name(o));
         putchar('\n');
     }
     return 0;

@@ -13,7 +13,8 @@ static void offer(const char *word, const char *text, const char *begun)
 
 static void offer_options(const struct opt *table, const char *begun)
 {
-    for (const struct opt *o = table; o && o->name; o++) {
+    opt_foreach(o, table)
+    {
         auto_free char *word = xasprintf("--%s", opt_shown_name(o));
         if (o->help)
             offer(word, o->help, begun);

@@ -4,22 +4,17 @@
 #include <strings.h>
 
 struct run_opts {
-    struct run_options run;
+    struct make_options make; /* first: make_option_rows */
     struct preserve_options preserve;
-    struct pull_flags pull;
     char **attach;
     bool detach, sig_proxy;
 };
 
 static const struct opt run_table[] = {
-#define RUN(field) OPT(struct run_opts, run.field)
-#include "run-options.def"
-#undef RUN
-    PULL_ROWS(struct run_opts, pull),
     {"attach", 'a', OPT_LIST, OPT(struct run_opts, attach), .arg = "STREAM",
      .help = "only these streams: stdin, stdout, stderr", .complete = COMPLETE_WORDS, .words = "stdin stdout stderr"},
     {"detach", 'd', OPT_BOOL, OPT(struct run_opts, detach), .help = "leave it running and print its id"},
-    {"detach-keys", 0, OPT_STR, OPT(struct run_opts, run.detach_keys), .arg = "KEYS",
+    {"detach-keys", 0, OPT_STR, OPT(struct run_opts, make.run.detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     {"preserve-fd", 0, OPT_LIST, OPT(struct run_opts, preserve.lists), .arg = "LIST",
      .help = "hand in these open pipes and sockets, as 5,7"},
@@ -27,15 +22,14 @@ static const struct opt run_table[] = {
      .help = "hand in so many open pipes and sockets from descriptor 3 on", .def = "0"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command",
      .def = "true"},
-    OPT_END,
+    OPT_CONTINUED(make_option_rows),
 };
 
 static void defaults(void *opts)
 {
     struct run_opts *o = opts;
     o->sig_proxy = true;
-    run_option_defaults(&o->run);
-    registry_flags_defaults(&o->pull.registry);
+    make_option_defaults(&o->make);
 }
 
 static bool has_stream(char *const *words, const char *name)
@@ -72,16 +66,16 @@ static int run(void *opts, char **args)
     if (r < 0)
         return r;
     store_tidy(s);
-    if (o->run.tty && o->run.interactive && !o->detach && !isatty(STDIN_FILENO))
+    if (o->make.run.tty && o->make.run.interactive && !o->detach && !isatty(STDIN_FILENO))
         log_warn("standard input is not a terminal; the command gets one all the same");
     struct launch_options launch = {.attach = !o->detach,
                                     .stdin_open = true,
                                     .sig_proxy = o->sig_proxy,
-                                    .detach_keys = o->run.detach_keys,
+                                    .detach_keys = o->make.run.detach_keys,
                                     .preserve = &o->preserve};
     r = check_streams(o, &launch);
     if (r == 0)
-        r = make_container(s, &o->run, &o->pull, args, &c, &claim);
+        r = make_container(s, &o->make, args, &c, &claim);
     if (r < 0)
         return r;
     r = run_start(s, &c, &launch);

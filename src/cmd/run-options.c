@@ -6,6 +6,14 @@
 
 #include <fcntl.h>
 
+const struct opt make_option_rows[] = {
+#define RUN(field) OPT(struct make_options, run.field)
+#include "run-options.def"
+#undef RUN
+    PULL_ROWS(struct make_options, pull),
+    OPT_END,
+};
+
 /* The mistake of "-e NAME = value": the shell makes three words of it (S-010). */
 static int check_image_word(const char *word)
 {
@@ -84,6 +92,13 @@ void run_option_defaults(struct run_options *o)
     o->health_log_count = o->health_log_size = -1;
 }
 
+void make_option_defaults(void *opts)
+{
+    struct make_options *m = opts;
+    run_option_defaults(&m->run);
+    registry_flags_defaults(&m->pull.registry);
+}
+
 /* --replace: like rm -f NAME before. */
 static int remove_namesake(struct store *s, const char *name)
 {
@@ -94,12 +109,12 @@ static int remove_namesake(struct store *s, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args, struct ctr *ret,
-                   int *claim)
+int make_container(struct store *s, struct make_options *m, char **args, struct ctr *ret, int *claim)
 {
+    struct run_options *o = &m->run;
     int r = check_image_word(args[0]);
     if (r == 0)
-        r = pull_flags_need(s, pull, args[0]);
+        r = pull_flags_need(s, &m->pull, args[0]);
     if (r == 0 && o->replace && !o->name)
         r = err_set(-EINVAL, "--replace needs --name: it removes the container that has the name");
     if (r == 0 && o->replace)

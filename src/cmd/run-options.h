@@ -18,11 +18,17 @@
 #define LIMIT_ARG_TEXT "LIST"
 #define LIMIT_ARG_DEVICES "DEVICE:VALUE"
 
-/* What the options are when they are not given. */
+struct make_options {
+    struct run_options run;
+    struct pull_flags pull;
+};
+
+/* The options of both, for structs that begin with struct make_options; and what they are when they are not given. */
+extern const struct opt make_option_rows[];
+void make_option_defaults(void *opts);
 void run_option_defaults(struct run_options *o);
 /* Finds the image (pulls it, as the flags say), makes and publishes the container's record, writes the cid file. args:
  * IMAGE [COMMAND...]. On success *ret is the caller's (ctr_done), and so is *claim (run_create), which may be NULL. */
-int make_container(struct store *s, struct run_options *o, const struct pull_flags *pull, char **args,
-                   struct ctr *ret, int *claim);
+int make_container(struct store *s, struct make_options *m, char **args, struct ctr *ret, int *claim);
 
 #endif
