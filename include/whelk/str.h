@@ -41,9 +41,10 @@ static inline const char *str_after(const char *s, const char *prefix)
 }
 
 bool str_ends(const char *s, const char *suffix);
-bool str_is_hex(const char *s, size_t len);    /* s is len lower-case hex digits and nothing else */
-char *str_trim(char *s);                       /* in place, blanks at both ends; returns within s */
-bool str_to_u64(const char *s, uint64_t *ret); /* whole decimal string */
+void str_hex(const void *bytes, size_t n, char *ret); /* 2 * n lower-case digits and a NUL */
+bool str_is_hex(const char *s, size_t len);           /* s is len lower-case hex digits and nothing else */
+char *str_trim(char *s);                              /* in place, blanks at both ends; returns within s */
+bool str_to_u64(const char *s, uint64_t *ret);        /* whole decimal string */
 bool str_to_i64(const char *s, int64_t *ret);
 unsigned str_distance(const char *a, const char *b); /* Damerau-Levenshtein; at most 64 bytes each are looked at */
 /* The candidate nearest to word if it is near enough to be a typing slip, else NULL. */
@@ -59,10 +60,10 @@ void strv_addf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2,
 void strv_extend(char ***v, char *const *more);
 char **strv_copy(char *const *v);
 char **strv_split(const char *s, const char *separators); /* empty pieces dropped */
-/* The comma-separated fields of a line of CSV (RFC 4180): a field that begins with a quote ends with one, and "" in it is
- * one quote; empty fields stay. -EINVAL without text if quotes are elsewhere or do not end. */
+/* The comma-separated fields of a line of CSV (RFC 4180): a field that begins with a quote ends with one, and "" in it
+ * is one quote; empty fields stay. -EINVAL without text if quotes are elsewhere or do not end. */
 int strv_split_csv(const char *line, char ***ret);
-char *strv_join(char *const *v, const char *separator);   /* caller frees */
+char *strv_join(char *const *v, const char *separator); /* caller frees */
 bool strv_has(char *const *v, const char *s);
 bool strv_eq(char *const *a, char *const *b);
 void strv_remove(char **v, size_t i); /* frees element i and closes the gap */

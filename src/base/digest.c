@@ -115,11 +115,7 @@ void digest_finish(struct digest *d, char ret[DIGEST_BUF])
 {
     unsigned char raw[DIGEST_RAW];
     must(d->crypto ? crypto_finish(d->crypto, raw) : mbedtls_sha256_finish_ret(&d->plain, raw) == 0);
-    for (size_t i = 0; i < DIGEST_RAW; i++) {
-        ret[2 * i] = "0123456789abcdef"[raw[i] >> 4];
-        ret[2 * i + 1] = "0123456789abcdef"[raw[i] & 15];
-    }
-    ret[DIGEST_HEX] = '\0';
+    str_hex(raw, DIGEST_RAW, ret);
 }
 
 void digest_free(struct digest *d)

@@ -42,8 +42,7 @@ void id_new(char ret[ID_LEN + 1])
     do {
         unsigned char bytes[ID_LEN / 2];
         random_bytes(bytes, sizeof(bytes));
-        for (size_t i = 0; i < sizeof(bytes); i++)
-            snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+        str_hex(bytes, sizeof(bytes), ret);
     } while (strspn(ret, "0123456789") >= ID_SHORT);
 }
 

@@ -73,6 +73,16 @@ bool str_ends(const char *s, const char *suffix)
     return len >= n && str_eq(s + len - n, suffix);
 }
 
+void str_hex(const void *bytes, size_t n, char *ret)
+{
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++) {
+        *ret++ = "0123456789abcdef"[b[i] >> 4];
+        *ret++ = "0123456789abcdef"[b[i] & 15];
+    }
+    *ret = '\0';
+}
+
 bool str_is_hex(const char *s, size_t len)
 {
     return strspn(s, "0123456789abcdef") == len && !s[len];

@@ -208,12 +208,6 @@ static int save(struct file_digests *t)
 
 /* ---- reading files ---- */
 
-static void digest_to_hex(const uint8_t *digest, char ret[65])
-{
-    for (size_t i = 0; i < DIGEST_BYTES; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-}
-
 static uint8_t hex_digit(char c)
 {
     return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
@@ -278,7 +272,7 @@ static bool recall(struct file_digests *t, const struct entry *key, char ret[65]
     const struct entry *e = table_find(&t->old, key);
     if (!e)
         return false;
-    digest_to_hex(e->digest, ret);
+    str_hex(e->digest, DIGEST_BYTES, ret);
     if ((uint64_t)(time_now() / second_ns) >= e->used + used_grain)
         remember(t, *e);
     return true;
