@@ -24,13 +24,15 @@ extern const struct rec_type cache_step_rec;
 int cache_step_get(const struct store *s, const char *key, struct cache_step *ret);
 /* Only after stage_sync: the record is what makes its layer trusted. */
 int cache_step_put(const struct store *s, const char *key, const struct cache_step *step);
+/* The same for what lies in a staging directory: the record as steps/KEY and, if there is one, what is told of it as
+ * told/KEY. What is not there was adopted by somebody else. */
+int cache_step_adopt(const struct store *s, int dir, const char *key);
 void cache_step_done(struct cache_step *step);
 int cache_steps_remove_all(const struct store *s); /* rmi -af */
 int cache_step_remove(const struct store *s, const char *key);
 
 /* What the key of a step covers, as text beside its record, for build --explain: cache/told/<key>. It may be missing,
  * and nothing relies on it. Absence is -ENOENT without text. */
-int cache_told_put(const struct store *s, const char *key, const char *text, size_t len);
 int cache_told_get(const struct store *s, const char *key, char **ret);
 int cache_told_keys(const struct store *s, char ***ret); /* the newest first */
 

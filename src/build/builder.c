@@ -16,6 +16,9 @@
 /* What a kill may cost: work of this much is synced before more is begun. */
 static const int64_t worth_a_sync_ns = INT64_C(1000000000);
 
+/* Directories of the staging directory that hold what is shared: records that wait for a sync, what is told of them. */
+static const char *const staged[] = {"steps", "told"};
+
 /* ---- the log ---- */
 
 static void __attribute__((format(printf, 3, 0)))
@@ -145,23 +148,16 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
     return r < 0 ? r : store_hold(s, &b->hold);
 }
 
-static void pending_done(struct pending_step *p)
-{
-    cache_step_done(&p->record);
-    free(p->told);
-}
-
 void builder_close(struct builder *b)
 {
     for (size_t i = 0; b->stages && i < b->plan.n_stages; i++)
         build_state_done(&b->stages[i]);
-    for (size_t i = 0; i < b->n_pending; i++)
-        pending_done(&b->pending[i]);
     if (b->digests)
         file_digests_close(b->digests); /* what is not remembered is read again */
+    for (size_t i = 0; b->staging && i < ARRAY_LEN(staged); i++)
+        tree_remove(b->staging->fd, staged[i]);
     stage_end(b->staging);
     free(b->stages);
-    free(b->pending);
     fd_close(b->hold);
     strv_free(b->used);
     strv_free(b->tags);
@@ -282,34 +278,17 @@ int builder_image(struct builder *b, const char *name, char **ret_id, struct ima
 
 /* ---- records of steps ---- */
 
-static void copy_record(const struct cache_step *from, struct cache_step *ret)
-{
-    *ret = (struct cache_step){
-        .layer = xstrdup(from->layer),
-        .diffid = xstrdup(from->diffid),
-        .size = from->size,
-        .created = from->created,
-        .used = from->used,
-        .created_by = xstrdup(from->created_by),
-    };
-}
-
 /* Another stage of this build may have made it. */
-static bool find_pending(const struct builder *b, const char *key, struct cache_step *ret)
+static bool find_staged(const struct builder *b, const char *key, struct cache_step *ret)
 {
-    for (size_t i = 0; i < b->n_pending; i++) {
-        if (!str_eq(b->pending[i].key, key))
-            continue;
-        copy_record(&b->pending[i].record, ret);
-        return true;
-    }
-    return false;
+    auto_free char *path = xasprintf("steps/%s", key);
+    return b->staging && rec_load(&cache_step_rec, b->staging->fd, path, ret) == 0;
 }
 
 int builder_find(struct builder *b, const char *key, struct cache_step *ret)
 {
     auto_close int hold = -1;
-    if (find_pending(b, key, ret))
+    if (find_staged(b, key, ret))
         return 0;
     int r = b->hold < 0 ? store_hold(b->store, &hold) : 0;
     if (r == 0)
@@ -322,36 +301,36 @@ int builder_find(struct builder *b, const char *key, struct cache_step *ret)
     return r;
 }
 
-void builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told,
-                    int64_t spent)
-{
-    b->pending = xrealloc(b->pending, (b->n_pending + 1) * sizeof(*b->pending));
-    struct pending_step *p = &b->pending[b->n_pending++];
-    snprintf(p->key, sizeof(p->key), "%s", key);
-    copy_record(record, &p->record);
-    p->told = told ? xstrdup(told) : NULL;
-    b->unsynced += spent;
-}
-
 /* What is told of it is for people: without it the record is as good. */
-static int publish(struct builder *b, const struct pending_step *p)
+static int stage_told(const struct builder *b, const char *key, const char *told)
 {
-    if (p->told && cache_told_put(b->store, p->key, p->told, strlen(p->told)) < 0)
-        err_clear();
-    return cache_step_put(b->store, p->key, &p->record);
+    auto_free char *path = xasprintf("told/%s", key);
+    int r = dir_make(b->staging->fd, "told", 0700);
+    return r < 0 ? r : file_write(b->staging->fd, path, told, strlen(told), 0600);
 }
 
+int builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told, int64_t spent)
+{
+    auto_free char *path = xasprintf("steps/%s", key);
+    if (told && stage_told(b, key, told) < 0)
+        err_clear();
+    int r = dir_make(b->staging->fd, "steps", 0700);
+    b->unsynced += spent;
+    return r < 0 ? r : rec_save(&cache_step_rec, b->staging->fd, path, record, false);
+}
+
+/* Those that are there before the sync: others come meanwhile. */
 int builder_flush(struct builder *b, bool now)
 {
-    if (!b->n_pending || (!now && b->unsynced < worth_a_sync_ns))
+    auto_strv char **keys = NULL;
+    if (!b->staging || (!now && b->unsynced < worth_a_sync_ns))
         return 0;
-    int r = stage_sync(b->staging);
-    for (size_t i = 0; i < b->n_pending; i++) {
-        if (r == 0)
-            r = publish(b, &b->pending[i]);
-        pending_done(&b->pending[i]);
-    }
-    b->n_pending = 0;
+    int r = dir_names(b->staging->fd, "steps", &keys);
+    if (r < 0 || !keys)
+        return r == -ENOENT ? 0 : r;
+    r = stage_sync(b->staging);
+    strv_foreach (key, keys)
+        r = r < 0 ? r : cache_step_adopt(b->store, b->staging->fd, key);
     b->unsynced = 0;
     return r;
 }

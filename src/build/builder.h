@@ -19,7 +19,8 @@
  * mount namespace of its own, begins a staging directory, pins what it has used so far and looks that it is still
  * there.
  *
- * A step's record makes its layer trusted, so it is published only after a syncfs. That is done when the work that
+ * A step's record makes its layer trusted, so it is published only after a syncfs; until then it lies in the staging
+ * directory. That is done when the work that
  * would be lost is worth it, and at the end of the build, also of one that fails: a build that is killed loses the
  * steps of its last second, and never leaves a record whose layer is torn. */
 #ifndef BUILD_BUILDER_H
@@ -56,12 +57,6 @@ const char *build_state_lookup(void *state, const char *name);
 /* "/" if there is none. */
 const char *build_state_workdir(const struct build_state *s);
 
-struct pending_step {
-    char key[CACHE_KEY];
-    struct cache_step record;
-    char *told;
-};
-
 struct builder {
     struct store *store;
     const struct build_options *options;
@@ -80,13 +75,11 @@ struct builder {
         bool same;     /* they all have it */
     } times;
 
-    int hold;                     /* of the store, until there is staging */
-    char **used;                  /* layers that were found until then */
-    struct stage *staging;        /* NULL: nothing was missed yet */
-    unsigned n_dirs;              /* below staging, for names */
-    struct pending_step *pending; /* records that wait for a sync */
-    size_t n_pending;
-    int64_t unsynced; /* ns of work in them */
+    int hold;              /* of the store, until there is staging */
+    char **used;           /* layers that were found until then */
+    struct stage *staging; /* NULL: nothing was missed yet */
+    unsigned n_dirs;       /* below staging, for names */
+    int64_t unsynced;      /* ns of work in records that wait for a sync */
 };
 
 /* What execute made. */
@@ -147,9 +140,10 @@ int builder_image(struct builder *b, const char *name, char **ret_id, struct ima
 int builder_named(struct builder *b, size_t named, struct context **ret);
 /* The record of a step that was made before; its layer is pinned. -ENOENT without text. */
 int builder_find(struct builder *b, const char *key, struct cache_step *ret);
-/* Keeps a copy of a record, to be published under key. told: what the key covers, or NULL. spent: ns of work in it. */
-void builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told,
-                    int64_t spent);
+/* Keeps a record in the staging directory, to be published under key. told: what the key covers, or NULL. spent: ns of
+ * work in it. */
+int builder_record(struct builder *b, const char *key, const struct cache_step *record, const char *told,
+                   int64_t spent);
 /* Publishes what was recorded, now or when it is worth it. */
 int builder_flush(struct builder *b, bool now);
 /* The merged view of a stack of layers (bottom first), read-only. Runs in: the BUILDER. */

@@ -181,8 +181,10 @@ static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
         r = make_key(s, k->base, row->key_content, "content", k->second);
     if (r == 0)
         r = find(s, k->second, ret);
-    if (r == 1 && *k->first)
-        builder_record(s->b, k->first, ret, NULL, 0);
+    if (r == 1 && *k->first) {
+        int kept = builder_record(s->b, k->first, ret, NULL, 0);
+        r = kept < 0 ? kept : r;
+    }
     return r;
 }
 
@@ -227,10 +229,10 @@ static int make(struct step *s, const struct keys *k, struct cache_step *ret, bo
         return 0;
     bool both = *k->first && *k->second;
     if (*k->first)
-        builder_record(s->b, k->first, ret, both ? NULL : told, time_now() - begun);
-    if (*k->second)
-        builder_record(s->b, k->second, ret, told, both ? 0 : time_now() - begun);
-    return 0;
+        r = builder_record(s->b, k->first, ret, both ? NULL : told, time_now() - begun);
+    if (r == 0 && *k->second)
+        r = builder_record(s->b, k->second, ret, told, both ? 0 : time_now() - begun);
+    return r;
 }
 
 static void add_history(struct step *s, bool empty)

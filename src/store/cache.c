@@ -77,6 +77,22 @@ int cache_step_put(const struct store *s, const char *key, const struct cache_st
     return r < 0 ? r : rec_save(&cache_step_rec, s->fd, path, step, false);
 }
 
+static int move_in(const struct store *s, int dir, const char *kind, const char *key)
+{
+    auto_free char *from = xasprintf("%s/%s", kind, key), *to = xasprintf("cache/%s", from);
+    return renameat(dir, from, s->fd, to) < 0 && errno != ENOENT ? err_sys("cannot publish %s/%s", s->path, to) : 0;
+}
+
+int cache_step_adopt(const struct store *s, int dir, const char *key)
+{
+    int r = check_key(key);
+    if (r == 0)
+        r = dir_make(s->fd, "cache/told", 0700);
+    if (r == 0)
+        r = move_in(s, dir, "told", key);
+    return r < 0 ? r : move_in(s, dir, "steps", key);
+}
+
 int cache_step_remove(const struct store *s, const char *key)
 {
     auto_free char *path = xasprintf("cache/steps/%s", key), *told = xasprintf("cache/told/%s", key);
@@ -102,15 +118,6 @@ int cache_steps_remove_all(const struct store *s)
 }
 
 /* ---- what a key covers ---- */
-
-int cache_told_put(const struct store *s, const char *key, const char *text, size_t len)
-{
-    auto_free char *path = xasprintf("cache/told/%s", key);
-    int r = check_key(key);
-    if (r == 0)
-        r = dir_make(s->fd, "cache/told", 0700);
-    return r < 0 ? r : file_publish(s->fd, path, text, len, 0600, false);
-}
 
 int cache_told_get(const struct store *s, const char *key, char **ret)
 {
