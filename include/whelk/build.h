@@ -32,6 +32,7 @@ struct build_options {
     int out_dir;  /* the files of the image go there too, as the caller's own; -1: nowhere */
     int out_tar;  /* and as a tar archive, with their owners, to here; -1 */
     bool no_cache, quiet;
+    char *jobs;   /* how many stages side by side; 0: all, NULL: as many as there are processors, but four */
     bool explain; /* for each step: why it is cached or not */
     int log_fd;   /* step lines and the output of RUN */
     /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the

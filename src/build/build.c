@@ -78,39 +78,82 @@ static int begin_stage(struct builder *b, size_t stage, struct build_state *stat
 
 static int build_stage(struct builder *b, size_t stage);
 
-/* An ONBUILD instruction may want a stage that nobody else wants. */
-static int build_source(struct builder *b, const struct plan_source *from)
+/* In the BUILDER, without leaving the stage that waits: an ONBUILD instruction of another base may want a stage that
+ * nobody else wants, and it has a base too. */
+static int finish_base(struct builder *b, size_t stage)
 {
-    bool built = from->kind != FROM_STAGE || b->stages[from->stage].config.root;
-    return built ? 0 : build_stage(b, from->stage);
+    int r = 0;
+    while (r == 0 && b->sides[stage].state != SIDE_DONE) {
+        r = b->sides[stage].state == SIDE_IDLE ? build_stage(b, stage) : side_pump(b);
+        r = r == -EINPROGRESS ? 0 : r;
+    }
+    return r;
 }
 
-static int build_stage(struct builder *b, size_t stage)
+int builder_stage(struct builder *b, size_t asks, size_t stage, const struct build_state **ret)
+{
+    const struct side *side = &b->sides[stage];
+    int r = 0;
+    if (!b->worker && side->state == SIDE_IDLE)
+        r = build_stage(b, stage);
+    if (r == 0 || r == -EINPROGRESS)
+        r = !b->worker && side->state != SIDE_DONE ? side_leave(b, asks, true) : 0;
+    if (r == 0 && side->state != SIDE_DONE)
+        r = side_await(b, stage);
+    *ret = &b->stages[stage];
+    return r;
+}
+
+static int build_steps(struct builder *b, size_t stage)
 {
     const struct dockerfile_stage *s = &b->file.stages[stage];
     struct build_state *state = &b->stages[stage];
+    int r = begin_stage(b, stage, state);
+    if (r < 0)
+        return instruction_wrap(b->file.file, &s->from, r);
+    for (size_t i = 0; i < s->n_steps && r == 0; i++)
+        r = step_do(b, stage, i, state);
+    return r;
+}
+
+/* -EINPROGRESS: it goes on in a worker, which leaves here, at its end. */
+static int build_stage(struct builder *b, size_t stage)
+{
+    const struct dockerfile_stage *s = &b->file.stages[stage];
+    const struct plan_source *base = &b->plan.stages[stage].base;
     auto_free char *prefix = step_prefix(b, stage);
-    int r = build_source(b, &b->plan.stages[stage].base);
+    b->sides[stage].state = SIDE_BEGUN;
+    int r = base->kind == FROM_STAGE ? finish_base(b, base->stage) : 0;
     if (r < 0)
         return r;
     builder_say(b, "%sSTEP 1/%zu: %s", prefix, s->n_steps + 1, s->from.text);
-    r = begin_stage(b, stage, state);
-    if (r < 0)
-        return instruction_wrap(b->file.file, &s->from, r);
-    for (size_t i = 0; i < s->n_steps && r == 0; i++) {
-        r = build_source(b, &b->plan.stages[stage].copies[i]);
-        if (r == 0)
-            r = step_do(b, stage, i, state);
+    r = build_steps(b, stage);
+    if (b->worker)
+        side_finish(b, r);
+    return r < 0 ? r : side_done(b, stage);
+}
+
+/* The first stage that can begin; n_stages: none can now. */
+static size_t find_ready(const struct builder *b)
+{
+    for (size_t i = 0; i <= b->plan.target && b->n_workers < b->jobs; i++) {
+        const struct plan_source *base = &b->plan.stages[i].base;
+        bool ready = base->kind != FROM_STAGE || b->sides[base->stage].state == SIDE_DONE;
+        if (b->plan.stages[i].needed && b->sides[i].state == SIDE_IDLE && ready)
+            return i;
     }
-    return r;
+    return b->plan.n_stages;
 }
 
 static int build_stages(struct builder *b)
 {
     int r = 0;
-    for (size_t i = 0; i <= b->plan.target && r == 0; i++)
-        if (b->plan.stages[i].needed)
-            r = build_stage(b, i);
+    while (r == 0 && b->sides[b->plan.target].state != SIDE_DONE) {
+        size_t next = find_ready(b);
+        r = next < b->plan.n_stages ? build_stage(b, next) : side_pump(b);
+        r = r == -EINPROGRESS ? 0 : r;
+    }
+    side_stop(b);
     return r;
 }
 

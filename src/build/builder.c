@@ -17,7 +17,7 @@
 static const int64_t worth_a_sync_ns = INT64_C(1000000000);
 
 /* Directories of the staging directory that hold what is shared: records that wait for a sync, what is told of them. */
-static const char *const staged[] = {"steps", "told"};
+static const char *const staged[] = {"steps", "told", "stages", "locks"};
 
 /* ---- the log ---- */
 
@@ -144,12 +144,16 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
         return r;
     make_named(b);
     b->stages = xcalloc(b->plan.n_stages, sizeof(*b->stages));
+    r = side_open(b);
+    if (r < 0)
+        return r;
     r = file_digests_open(s, &b->digests);
     return r < 0 ? r : store_hold(s, &b->hold);
 }
 
 void builder_close(struct builder *b)
 {
+    side_close(b);
     for (size_t i = 0; b->stages && i < b->plan.n_stages; i++)
         build_state_done(&b->stages[i]);
     if (b->digests)

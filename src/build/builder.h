@@ -4,6 +4,7 @@
  * scope.c        build arguments
  * plan.c         which stages are needed
  * build.c        walks the stages and names the result
+ * side.c         stages side by side, in workers
  * step.c         one instruction: cached or not
  * builder.c      records of steps, staging, the way into the user namespace
  * instructions.c the table: what each instruction changes and what its key covers
@@ -33,6 +34,7 @@
 #include "whelk/cache.h"
 #include "whelk/image-config.h"
 #include "whelk/layer.h"
+#include "whelk/proc.h"
 #include "whelk/stage.h"
 
 /* What a stage is after so many of its instructions. */
@@ -57,6 +59,21 @@ const char *build_state_lookup(void *state, const char *name);
 /* "/" if there is none. */
 const char *build_state_workdir(const struct build_state *s);
 
+/* Who builds a stage (side.c). */
+struct side {
+    enum side_state {
+        SIDE_IDLE,  /* nobody yet */
+        SIDE_BEGUN, /* the BUILDER itself */
+        SIDE_RUNS,  /* a worker */
+        SIDE_ENDED, /* its worker is gone */
+        SIDE_DONE   /* stages[] has what became of it */
+    } state;
+    struct worker worker;
+    int pidfd, log_fd;
+    struct buf text; /* of its log: a line that has no end yet */
+    int done_fd;     /* eventfd, readable when it is done; nobody reads it */
+};
+
 struct builder {
     struct store *store;
     const struct build_options *options;
@@ -68,6 +85,12 @@ struct builder {
     struct build_args args;
     struct build_plan plan;
     struct build_state *stages; /* after their last instruction */
+    struct side *sides;         /* one for each stage */
+    size_t jobs, n_workers;     /* at most so many; that run now */
+    bool worker;                /* this process is one, of own_stage */
+    size_t own_stage;
+    int worker_fd;
+    struct build_options own_options;
     struct file_digests *digests;
     struct build_times {
         int64_t epoch; /* seconds, -1: none. What the image and its history say */
@@ -102,6 +125,7 @@ struct step {
     bool link;         /* --link: neither key nor layer depend on what lies below */
     bool indirect;     /* what it takes has two keys of its own: key_source, key_content */
     bool told;         /* the error says where it happened */
+    int lock;          /* of a worker that makes it, or -1 */
     int lower;         /* while it is executed: the merged view of what lies below */
     void *work;        /* of the instruction, until step_row.done */
 };
@@ -151,6 +175,31 @@ int builder_merged(struct builder *b, char *const *layers, int *ret_fd);
 /* A line of the log; builder_say not with --quiet. */
 void builder_say(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void builder_warn(const struct builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What a stage came to that another one takes from: if it is not done, it is awaited. -EINPROGRESS without text: the
+ * stage that asks goes on in a worker. */
+int builder_stage(struct builder *b, size_t asks, size_t stage, const struct build_state **ret);
+
+/* ---- side.c ---- */
+
+/* Reads --jobs. */
+int side_open(struct builder *b);
+/* Kills the workers that are left. Keeps the error in the slot. */
+void side_stop(struct builder *b);
+void side_close(struct builder *b);
+/* Lets the stage go on in a worker, if that is worth it (or has to be): 0 in the worker, and where it is not;
+ * -EINPROGRESS without text in the BUILDER, who has nothing more to do with it until it is done. */
+int side_leave(struct builder *b, size_t stage, bool must);
+/* BUILDER: waits for something to happen. The failure of a worker is returned. */
+int side_pump(struct builder *b);
+/* BUILDER: tells the workers that a stage is done. */
+int side_done(struct builder *b, size_t stage);
+/* WORKER: waits for another stage. */
+int side_await(struct builder *b, size_t stage);
+/* WORKER: ends, with the stage or with an error. */
+void side_finish(struct builder *b, int r) __attribute__((noreturn));
+/* WORKER: nobody else makes the step of this key meanwhile. */
+int side_lock(struct builder *b, const char *key, int *ret_lock);
 
 /* ---- explain.c ---- */
 

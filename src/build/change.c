@@ -7,7 +7,7 @@
 static int apply(struct builder *b, struct build_state *state, const struct instruction *i)
 {
     const struct step_row *row = &step_rows[i->kind];
-    struct step s = {.b = b, .i = i, .state = state, .lower = -1};
+    struct step s = {.b = b, .i = i, .state = state, .lock = -1, .lower = -1};
     char key[CACHE_KEY];
     bool takes = row->prepare && (!row->execute || i->kind == INSTR_WORKDIR) && i->kind != INSTR_ARG;
     if (!takes)

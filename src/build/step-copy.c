@@ -178,8 +178,11 @@ static int take_image(struct step *s, struct copy_work *w, const char *image)
 
 static int take_stage(struct step *s, struct copy_work *w, size_t stage)
 {
-    const struct build_state *from = &s->b->stages[stage];
+    const struct build_state *from;
     const char *name = s->b->file.stages[stage].name;
+    int r = builder_stage(s->b, s->stage, stage, &from);
+    if (r < 0)
+        return r;
     w->layers = strv_copy(from->layers);
     w->diffids = image_config_diff_ids(&from->config);
     w->what = name ? xasprintf("stage %s", name) : xasprintf("stage %zu", stage);

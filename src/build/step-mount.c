@@ -74,7 +74,10 @@ static int take_layers(struct step *s, struct mount *m)
     struct image_config config = {0};
     auto_free char *id = NULL;
     if (m->from.kind == FROM_STAGE) {
-        const struct build_state *from = &s->b->stages[m->from.stage];
+        const struct build_state *from;
+        int r = builder_stage(s->b, s->stage, m->from.stage, &from);
+        if (r < 0)
+            return r;
         m->layers = strv_copy(from->layers);
         m->diffids = image_config_diff_ids(&from->config);
     } else {

@@ -53,7 +53,7 @@ char *step_prefix(const struct builder *b, size_t stage)
 
 static void say_step(const struct step *s)
 {
-    auto_free char *prefix = step_prefix(s->b, s->stage);
+    auto_free char *prefix = s->b->worker ? xstrdup("") : step_prefix(s->b, s->stage);
     size_t n = s->b->file.stages[s->stage].n_steps + 1; /* FROM is the first */
     int len = (int)strcspn(s->i->text, "\n");           /* without heredocs */
     builder_say(s->b, "%sSTEP %zu/%zu: %.*s", prefix, s->number + 2, n, len, s->i->text);
@@ -154,31 +154,37 @@ static int make_key(struct step *s, const char *base, int (*add)(struct step *s,
     return r < 0 ? r : 0;
 }
 
+static bool is_looked_for(const struct step *s)
+{
+    return !s->state->anew && (!s->state->missed || s->link);
+}
+
 /* 1: found, 0: not. */
 static int find(struct step *s, const char *key, struct cache_step *ret)
 {
-    if (!*key || (s->state->missed && !s->link) || s->state->anew)
+    if (!*key || !is_looked_for(s))
         return 0;
     int r = builder_find(s->b, key, ret);
     return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
-/* By the cheap key; then, for what is taken out of layers, by the contents. 1: found, 0: not. */
-static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
+/* Before what takes time: the stage may go on in a worker. Another one may have made the step since it was looked
+ * for. 1: found, 0: not. */
+static int leave(struct step *s, const struct keys *k, struct cache_step *ret)
 {
-    const struct step_row *row = &step_rows[s->i->kind];
-    memcpy(k->first, k->base, sizeof(k->first));
-    if (!s->indirect)
-        return find(s, k->first, ret);
-    *k->first = '\0';
-    int r = make_key(s, k->base, row->key_source, "source", k->first);
-    if (r == 0)
-        r = find(s, k->first, ret);
-    if (r != 0)
+    int r = side_leave(s->b, s->stage, false);
+    if (r < 0 || !s->b->worker || !is_looked_for(s))
         return r;
-    r = builder_enter(s->b);
+    r = side_lock(s->b, k->base, &s->lock);
+    return r < 0 ? r : find(s, k->first, ret);
+}
+
+/* By the contents of what is taken out of layers. */
+static int find_by_content(struct step *s, struct keys *k, struct cache_step *ret)
+{
+    int r = builder_enter(s->b);
     if (r == 0)
-        r = make_key(s, k->base, row->key_content, "content", k->second);
+        r = make_key(s, k->base, step_rows[s->i->kind].key_content, "content", k->second);
     if (r == 0)
         r = find(s, k->second, ret);
     if (r == 1 && *k->first) {
@@ -186,6 +192,21 @@ static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
         r = kept < 0 ? kept : r;
     }
     return r;
+}
+
+/* By the cheap key first. 1: found, 0: not. */
+static int find_by_keys(struct step *s, struct keys *k, struct cache_step *ret)
+{
+    int r = 0;
+    if (s->indirect)
+        r = make_key(s, k->base, step_rows[s->i->kind].key_source, "source", k->first);
+    else
+        memcpy(k->first, k->base, sizeof(k->first));
+    if (r == 0)
+        r = find(s, k->first, ret);
+    if (r == 0)
+        r = leave(s, k, ret);
+    return r == 0 && s->indirect ? find_by_content(s, k, ret) : r;
 }
 
 /* Those that follow an indirect step depend on what came of it, not on where that was found. */
@@ -333,6 +354,7 @@ int step_do(struct builder *b, size_t stage, size_t number, struct build_state *
         .number = number,
         .i = &b->file.stages[stage].steps[number],
         .state = state,
+        .lock = -1,
         .lower = -1,
     };
     const struct step_row *row = &step_rows[s.i->kind];
@@ -346,5 +368,6 @@ int step_do(struct builder *b, size_t stage, size_t number, struct build_state *
         row->done(&s);
     strv_free(s.args);
     buf_done(&s.covers);
-    return r < 0 && !s.told ? instruction_wrap(b->file.file, s.i, r) : r;
+    fd_close(s.lock);
+    return r < 0 && r != -EINPROGRESS && !s.told ? instruction_wrap(b->file.file, s.i, r) : r;
 }

@@ -36,6 +36,9 @@ static const struct opt build_table[] = {
     {"force-rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* no containers stay, ever */
     {"from", 0, OPT_STR, BUILD(from), .arg = "IMAGE", .help = "begin with this image where the first FROM has another",
      .complete = COMPLETE_IMAGE},
+    {"jobs", 0, OPT_STR, BUILD(jobs), .arg = "N",
+     .help = "build at most N stages side by side; 1 is one after the other, 0 all",
+     .def = "as many as there are processors, but 4"},
     {"load", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
     {"metadata-file", 0, OPT_STR, OPT(struct build_opts, metadata_file), .arg = "FILE",
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},

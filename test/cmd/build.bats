@@ -838,6 +838,112 @@ DOCKERFILE
     assert_stderr --partial 'did you mean "tools"'
 }
 
+# Two stages that can only be built while the other one is, as the context's file tells them, and one that waits for both.
+meeting_stages() {
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+RUN --mount=type=cache,target=/m echo one >/one && touch /m/one && until [ -e /m/two ]; do sleep 0.05; done
+FROM base AS two
+RUN --mount=type=cache,target=/m echo two >/two && touch /m/two && until [ -e /m/one ]; do sleep 0.05; done
+FROM base
+RUN echo begins-before
+COPY --from=one /one /
+RUN --mount=from=two,target=/from cat /from/two >/two
+DOCKERFILE
+}
+
+@test "stages side by side: at the same time, whole lines with their stage, the same image and cache" {
+    meeting_stages
+    whelk builder prune -af >/dev/null
+    run_whelk build --timestamp 1 -t img "$C"
+    assert_success
+    assert_equal "$(in_image cat /one /two)" "one
+two"
+    assert_stderr_line "[3/3] begins-before"
+    id=$output
+    run_whelk build --timestamp 1 "$C"
+    assert_output "$id"
+    assert_equal "$(cached)" 5
+    # The files in the cache mount are there now, so that it goes one after the other too.
+    for jobs in 1 0 2; do
+        run_whelk build --timestamp 1 --no-cache --jobs "$jobs" "$C"
+        assert_output "$id"
+    done
+    run_whelk build --jobs many "$C"
+    assert_status 125
+    assert_stderr_line "Error: --jobs many: give a number of stages, 0 to 1000"
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+RUN for i in 1 2 3 4 5 6 7 8 9; do printf "half of one"; sleep 0.02; echo " line"; done
+FROM base
+RUN for i in 1 2 3 4 5 6 7 8 9; do printf "half of two"; sleep 0.02; echo " line"; done
+COPY --from=one /etc/passwd /
+DOCKERFILE
+    run_whelk build --no-cache "$C"
+    assert_equal "$(grep -c '^\[1/2\] half of one line$' <<<"$stderr")" 9
+    assert_equal "$(grep -c '^\[2/2\] half of two line$' <<<"$stderr")" 9
+}
+
+@test "stages side by side: a step that both have is made once; ARG is used; ONBUILD finds its stage" {
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+ARG V
+RUN --mount=type=cache,target=/m echo "$V" >>/m/made && sleep 0.2
+FROM base AS two
+ARG V
+RUN --mount=type=cache,target=/m echo "$V" >>/m/made && sleep 0.2
+FROM base
+RUN --mount=type=cache,target=/m echo first
+COPY --from=one /etc/passwd /p
+COPY --from=two /etc/passwd /p
+RUN --mount=type=cache,target=/m cp /m/made /made
+DOCKERFILE
+    whelk builder prune -af >/dev/null
+    run_whelk build --build-arg V=7 -t img "$C"
+    assert_success
+    refute_stderr "not consumed"
+    assert_equal "$(in_image cat /made)" 7
+    dockerfile <<'DOCKERFILE'
+FROM base AS only-trigger
+RUN echo of-trigger >/t
+FROM base AS parent
+ONBUILD COPY --from=only-trigger /t /t
+FROM base AS other
+RUN sleep 0.1
+FROM parent
+RUN cat /t
+COPY --from=other /etc/passwd /p
+DOCKERFILE
+    for jobs in 0 1; do
+        run_whelk build --no-cache --jobs "$jobs" -t img "$C"
+        assert_success
+        assert_equal "$(in_image cat /t)" of-trigger
+    done
+}
+
+@test "stages side by side: the first failure stops the others and keeps what is finished" {
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+RUN --mount=type=cache,target=/m until [ -e /m/other ]; do sleep 0.05; done; rm /m/other; echo "failing now"; exit 7
+FROM base AS two
+RUN echo quick >/quick
+RUN --mount=type=cache,target=/m touch /m/other; sleep 987 & sleep 988
+FROM base
+COPY --from=one /d /one
+COPY --from=two /etc/passwd /p
+DOCKERFILE
+    run_whelk build "$C"
+    assert_status 7
+    assert_stderr_line "[1/3] failing now"
+    assert_stderr --partial "failed with status 7"
+    run pgrep -f 'sleep 98[78]'
+    assert_output ""
+    printf 'FROM base\nRUN echo quick >/quick\n' >"$C/Dockerfile"
+    run_whelk build "$C"
+    assert_stderr --partial "Using cache"
+    assert_equal "$(ls "$STORE/tmp")" ""
+}
+
 @test "COPY --from: a stage that was made anew with the same contents is a hit" {
     printf 'FROM base AS a\nARG V=1\nRUN echo $V >/other; echo same >/same\nFROM base\nCOPY --from=a /same /\nRUN date +%%N >/now\n' | dockerfile
     whelk build -q -t img "$C"
@@ -1055,8 +1161,10 @@ DOCKERFILE
 # --- the end
 
 @test "a build that is interrupted leaves nothing but what is finished" {
-    printf 'FROM base\nRUN echo one >/one\nRUN sleep 600\n' | dockerfile
-    for signal in INT TERM KILL; do
+    printf 'FROM base AS one\nRUN echo one >/one\nRUN sleep 600\n' | dockerfile
+    for signal in INT TERM KILL INT KILL; do
+        # From the third on with a stage beside it.
+        [ "$signal" != KILL ] || printf 'FROM base\nRUN sleep 600\nCOPY --from=one /one /\n' >>"$C/Dockerfile"
         # A shell starts what it does not wait for with SIGINT ignored.
         env --default-signal=INT "$WHELK" build "$C" >/dev/null 2>"$BATS_TEST_TMPDIR/log" 3>&- &
         pid=$!
