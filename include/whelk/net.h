@@ -21,10 +21,28 @@ int net_parse(const char *word, struct ctr_net *ret);
 /* Do the networks of c go together, and --ip, --ip6, --mac-address, --network-alias with them? -EINVAL with text. */
 int net_check(const struct ctr *c);
 
+/* Is it the name of a network, not of a kind that needs no record? */
+bool net_is_named(const char *name);
+
+/* Where a user's named networks are: a user namespace that all supervisors of containers on them are in, and a network
+ * namespace that has the bridges (space.c). -1: not needed, or not there. */
+struct net_space {
+    int lock;
+    int user, net; /* the namespaces */
+    int alive;     /* the way out lasts while somebody has this open */
+};
+#define NET_SPACE_NONE ((struct net_space){-1, -1, -1, -1})
+/* STARTER: finds or makes it, if c has named networks and the store is not root's. Holds a lock until net_space_enter,
+ * which tells others that the supervisor pid is there. */
+int net_space_open(const struct store *s, const struct ctr *c, struct net_space *ret);
+int net_space_enter(const struct store *s, struct net_space *sp, pid_t pid);
+void net_space_close(struct net_space *sp);
+
 struct net;
 /* SUPERVISOR, in the host's namespaces. store_map: idmap_none where the supervisor is the host's root. A busy port is
- * -EADDRINUSE with text. */
-int net_open(const struct ctr *c, const struct idmap *map, struct net **ret);
+ * -EADDRINUSE with text. space NULL: it has no named networks. */
+int net_open(const struct store *s, const struct ctr *c, const struct idmap *map, const struct net_space *space,
+             struct net **ret);
 /* STARTER: adds to the error of a busy port who has it, as far as that can be known. Returns r. */
 int net_blame(const struct store *s, int r);
 /* CHILD, in its own user and network namespace, ids perhaps not yet mapped: *ret_fd, or -1, goes to net_attach, as does
@@ -47,6 +65,14 @@ void net_detach(struct net *n);
 /* Before another start, after net_detach: then net_inside and net_attach come again. */
 int net_prepare(struct net *n);
 void net_close(struct net *n);
+/* What the SUPERVISOR has to watch, or -1: when it is ready (POLLERR), the way out of the user's networks is gone, and
+ * net_mend makes it anew, unless another one was faster. */
+int net_watch(const struct net *n);
+int net_mend(struct net *n);
+/* After the container's end, when nothing is told of it any more: what nobody uses of its networks goes. */
+void net_end(struct net *n);
+/* As root: the bridge of a network that was removed, if there is one. */
+void net_forget(const struct store *s, const char *interface);
 DEFINE_AUTO(struct net *, net_close)
 
 #endif

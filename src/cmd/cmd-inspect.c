@@ -13,8 +13,8 @@ static const struct opt inspect_table[] = {
     {"size", 's', OPT_BOOL, OPT(struct inspect_opts, size),
      .help = "show what containers wrote (SizeRw), and what they hold (SizeRootFs)"},
     {"type", 0, OPT_STR, OPT(struct inspect_opts, type), .arg = "KIND",
-     .help = "look only among these: container, image or volume", .def = "all", .complete = COMPLETE_WORDS,
-     .words = "container image volume all"},
+     .help = "look only among these: container, image, network or volume", .def = "all", .complete = COMPLETE_WORDS,
+     .words = "container image network volume all"},
     OPT_END,
 };
 
@@ -23,12 +23,13 @@ static int run(void *opts, char **args)
     const struct inspect_opts *o = opts;
     const char *type = o->type ? o->type : "all";
     bool all = str_eq(type, "all"), container = str_eq(type, "container"), image = str_eq(type, "image"),
-         volume = str_eq(type, "volume");
-    if (!all && !container && !image && !volume)
-        return err_set(-EINVAL, "--type %s is not known; known: container, image, volume, all", type);
+         volume = str_eq(type, "volume"), network = str_eq(type, "network");
+    if (!all && !container && !image && !volume && !network)
+        return err_set(-EINVAL, "--type %s is not known; known: container, image, network, volume, all", type);
     struct inspect_request q = {.containers = all || container,
                                 .images = all || image,
                                 .volumes = all || volume,
+                                .networks = all || network,
                                 .size = o->size,
                                 .format = o->format};
     return inspect_print(&q, args);

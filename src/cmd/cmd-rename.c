@@ -4,6 +4,7 @@
 #include "whelk/ctr.h"
 #include "whelk/event.h"
 #include "whelk/net.h"
+#include "whelk/network.h"
 #include "whelk/run.h"
 
 static int run(void *opts, char **args)
@@ -24,6 +25,7 @@ static int run(void *opts, char **args)
     if (r == 0) /* its own /etc/hosts follows at once: the same file, written anew */
         r = net_rename_host(dir, c.hostname, c.name, args[1]);
     if (r == 0) {
+        net_leases_rename(s, id, args[1]);
         run_reload(s, id);
         event_container_id(s, id, "rename", NULL);
     }

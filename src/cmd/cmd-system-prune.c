@@ -26,7 +26,7 @@ static const struct opt prune_table[] = {
 /* What comes, before anybody is asked. Caller frees. */
 static char *warning(const struct prune_opts *o)
 {
-    return xasprintf("This will remove all containers that do not run, %sall images without %s, and %s build cache.",
+    return xasprintf("This will remove all containers that do not run, all networks that no container has, %sall images without %s, and %s build cache.",
                      o->volumes ? "all anonymous volumes that no container has, " : "",
                      o->all ? "a container that uses them" : "a name that no container uses",
                      o->all || o->build ? "the whole" : "the unused");
@@ -50,11 +50,16 @@ static int prune_rest(struct store *s, const struct prune_opts *o, uint64_t *sum
 
 static int prune(struct store *s, const struct prune_opts *o)
 {
-    struct prune_out containers = {.headline = "Deleted Containers:"}, volumes = {.headline = "Deleted Volumes:"};
+    struct prune_out containers = {.headline = "Deleted Containers:"}, networks = {.headline = "Deleted Networks:"},
+                     volumes = {.headline = "Deleted Volumes:"};
     int status = 0;
     store_tidy(s);
     int r = prune_containers(s, o->filters, &containers);
     if (r == 0 && containers.begun)
+        printf("\n");
+    if (r == 0)
+        r = status = prune_networks(s, o->filters, &networks);
+    if (networks.begun)
         printf("\n");
     if (r == 0 && o->volumes)
         r = status = prune_volumes(s, false, false, o->filters, &volumes);
@@ -89,7 +94,7 @@ const struct cmd cmd_system_prune = {
     .args = "[OPTIONS]",
     .summary = "remove all that nobody needs",
     .description =
-        "Removes containers that do not run, images without a name and unused cached build steps, and prints "
+        "Removes containers that do not run, networks that no container has, images without a name and unused cached build steps, and prints "
         "what went and what that freed. Says before what it will remove and asks, on a terminal; elsewhere "
         "--force is needed.",
     .examples = "whelk system prune\nwhelk system prune -f --filter until=24h\nwhelk system prune -af --volumes",

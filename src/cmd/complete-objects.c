@@ -3,6 +3,7 @@
 
 #include "whelk/ctr.h"
 #include "whelk/image.h"
+#include "whelk/network.h"
 #include "whelk/proc.h"
 #include "whelk/secret.h"
 #include "whelk/volume.h"
@@ -136,6 +137,20 @@ static int add_volumes(const char *prefix, char ***names)
     return r;
 }
 
+static int add_networks(const char *prefix, char ***names)
+{
+    struct store *s;
+    auto_strv char **list = NULL;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = network_list(s, &list);
+    if (r == 0)
+        strv_extend(names, list);
+    if (r == 0 && !strv_has(list, NETWORK_DEFAULT))
+        strv_add(names, NETWORK_DEFAULT);
+    return r;
+}
+
 static int add_secrets(const char *prefix, char ***names)
 {
     struct store *s;
@@ -156,6 +171,7 @@ static const struct {
     {COMPLETE_ANY, add_any},        {COMPLETE_CAPABILITY, add_capabilities},   {COMPLETE_CONTAINER, add_containers},
     {COMPLETE_IMAGE, add_images},   {COMPLETE_RUNNING_CONTAINER, add_running}, {COMPLETE_SIGNAL, add_signals},
     {COMPLETE_VOLUME, add_volumes},
+    {COMPLETE_NETWORK, add_networks},
     {COMPLETE_SECRET, add_secrets},
 };
 

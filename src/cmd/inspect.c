@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "image-names.h"
 #include "listing.h"
+#include "networks.h"
 #include "volumes.h"
 
 #include "whelk/ctr.h"
@@ -47,6 +48,15 @@ static int find_volume(const struct context *x, const char *arg, json_t **ret)
     return r;
 }
 
+static int find_network(const struct context *x, const char *arg, json_t **ret)
+{
+    auto_with(network_done) struct network n = {0};
+    int r = network_load_typed(x->store, arg, &n);
+    if (r == 0)
+        *ret = network_json(x->store, &n);
+    return r;
+}
+
 static int inspect_one(const char *arg, void *ctx)
 {
     struct context *x = ctx;
@@ -56,6 +66,8 @@ static int inspect_one(const char *arg, void *ctx)
         r = find_image(x, arg, &o);
     if (r == -ENOENT && x->q->volumes)
         r = find_volume(x, arg, &o);
+    if (r == -ENOENT && x->q->networks)
+        r = find_network(x, arg, &o);
     if (r == -ENOENT && x->q->containers && x->q->images)
         r = err_set(r, "no such container or image: %s", arg);
     if (r == -ENOENT && str_eq(program_invocation_short_name, "docker")) /* who is called so answers so (CV-06) */

@@ -20,7 +20,7 @@ json_t *inspect_map(char *const *v);
 void inspect_add_podman(const struct ctr *c, const struct ctr_live *live, json_t *o);
 
 struct inspect_request {
-    bool containers, images, volumes; /* where names are looked for, in this order */
+    bool containers, images, volumes, networks; /* where names are looked for, in this order */
     bool size;
     const char *format;   /* NULL or "json": the array */
     const char *platform; /* of images, or NULL */

@@ -20,6 +20,7 @@ int prune_containers(const struct store *s, char *const *filters, struct prune_o
 int prune_images(struct store *s, bool all, char *const *filters, struct prune_out *out);
 /* The exit status of what could not be removed (and was told), or negative. */
 int prune_volumes(const struct store *s, bool all, bool dry_run, char *const *filters, struct prune_out *out);
+int prune_networks(const struct store *s, char *const *filters, struct prune_out *out);
 /* Cached build steps: those whose layer no image has, or all, with the directories of RUN --mount=type=cache. Layers go with the next prune_images or gc_run. */
 int prune_steps(const struct store *s, bool all, struct prune_out *out);
 

@@ -9,6 +9,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -65,7 +66,80 @@ void link_queue_up(struct netlink *n, int index, unsigned mtu, const unsigned ch
         netlink_attr(n, IFLA_ADDRESS, mac, 6);
 }
 
-void link_queue_address(struct netlink *n, int index, const struct ip *address)
+/* ---- bridges and pairs ---- */
+
+int link_setting(const char *name, const char *value)
+{
+    auto_free char *path = xasprintf("/proc/sys/net/%s", name);
+    auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+bool link_exists(const char *name)
+{
+    return if_nametoindex(name) != 0;
+}
+
+static void attr_text(struct netlink *n, unsigned type, const char *text)
+{
+    netlink_attr(n, type, text, strlen(text) + 1);
+}
+
+static void begin_link(struct netlink *n, const char *name, unsigned mtu, const unsigned char *mac)
+{
+    struct ifinfomsg head = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    netlink_begin(n, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+    attr_text(n, IFLA_IFNAME, name);
+    if (mtu)
+        netlink_attr(n, IFLA_MTU, &mtu, sizeof mtu);
+    if (mac)
+        netlink_attr(n, IFLA_ADDRESS, mac, 6);
+}
+
+void link_queue_bridge(struct netlink *n, const char *name, unsigned mtu, const unsigned char *mac)
+{
+    begin_link(n, name, mtu, mac);
+    size_t info = netlink_nest(n, IFLA_LINKINFO);
+    attr_text(n, IFLA_INFO_KIND, "bridge");
+    netlink_nest_end(n, info);
+}
+
+/* The peer's attributes follow a head of their own. */
+static void add_peer(struct netlink *n, const struct link_veth *v)
+{
+    struct ifinfomsg head = {0};
+    size_t peer = netlink_nest(n, VETH_INFO_PEER);
+    buf_add(&n->out, &head, sizeof head);
+    attr_text(n, IFLA_IFNAME, v->inner);
+    netlink_attr(n, IFLA_NET_NS_FD, &v->netns, sizeof v->netns);
+    netlink_attr(n, IFLA_ADDRESS, v->mac, 6);
+    if (v->mtu)
+        netlink_attr(n, IFLA_MTU, &v->mtu, sizeof v->mtu);
+    netlink_nest_end(n, peer);
+}
+
+void link_queue_veth(struct netlink *n, const struct link_veth *v)
+{
+    begin_link(n, v->outer, v->mtu, NULL);
+    netlink_attr(n, IFLA_MASTER, &v->bridge, sizeof v->bridge);
+    size_t info = netlink_nest(n, IFLA_LINKINFO);
+    attr_text(n, IFLA_INFO_KIND, "veth");
+    size_t data = netlink_nest(n, IFLA_INFO_DATA);
+    add_peer(n, v);
+    netlink_nest_end(n, data);
+    netlink_nest_end(n, info);
+}
+
+void link_queue_delete(struct netlink *n, const char *name)
+{
+    struct ifinfomsg head = {0};
+    netlink_begin(n, RTM_DELLINK, 0, &head, sizeof head);
+    attr_text(n, IFLA_IFNAME, name);
+}
+
+/* ---- addresses and routes ---- */
+
+static void add_address(struct netlink *n, unsigned type, unsigned flags, int index, const struct ip *address)
 {
     size_t len;
     const void *bytes = ip_bytes(address, &len);
@@ -73,23 +147,43 @@ void link_queue_address(struct netlink *n, int index, const struct ip *address)
                              .ifa_prefixlen = address->prefix,
                              .ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
                              .ifa_index = (unsigned)index};
-    netlink_begin(n, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+    netlink_begin(n, type, flags, &head, sizeof head);
     netlink_attr(n, IFA_LOCAL, bytes, len);
     netlink_attr(n, IFA_ADDRESS, bytes, len);
 }
 
-void link_queue_default_route(struct netlink *n, int index, const struct ip *gateway)
+void link_queue_address(struct netlink *n, int index, const struct ip *address)
+{
+    add_address(n, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+}
+
+void link_queue_address_delete(struct netlink *n, int index, const struct ip *address)
+{
+    add_address(n, RTM_DELADDR, 0, index, address);
+}
+
+void link_queue_route(struct netlink *n, int index, const struct ip *to, const struct ip *gateway, unsigned metric)
 {
     size_t len;
-    const void *bytes = ip_bytes(gateway, &len);
+    const void *bytes = ip_bytes(gateway, &len), *net = to ? ip_bytes(to, &len) : NULL;
     struct rtmsg head = {.rtm_family = (unsigned char)gateway->family,
+                         .rtm_dst_len = to ? to->prefix : 0,
                          .rtm_table = RT_TABLE_MAIN,
                          .rtm_protocol = RTPROT_STATIC,
                          .rtm_scope = RT_SCOPE_UNIVERSE,
                          .rtm_type = RTN_UNICAST};
     netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
+    if (net)
+        netlink_attr(n, RTA_DST, net, len);
     netlink_attr(n, RTA_GATEWAY, bytes, len);
     netlink_attr(n, RTA_OIF, &index, sizeof index);
+    if (metric)
+        netlink_attr(n, RTA_PRIORITY, &metric, sizeof metric);
+}
+
+void link_queue_default_route(struct netlink *n, int index, const struct ip *gateway)
+{
+    link_queue_route(n, index, NULL, gateway, 0);
 }
 
 /* "local default dev lo src OWN" */

@@ -8,10 +8,20 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+static int open_protocol(struct netlink *n, int protocol, const char *matter)
+{
+    *n = (struct netlink){.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)};
+    return n->fd < 0 ? err_sys("cannot talk to the kernel about %s", matter) : 0;
+}
+
 int netlink_open(struct netlink *n)
 {
-    *n = (struct netlink){.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
-    return n->fd < 0 ? err_sys("cannot talk to the kernel about networks") : 0;
+    return open_protocol(n, NETLINK_ROUTE, "networks");
+}
+
+int netlink_open_filter(struct netlink *n)
+{
+    return open_protocol(n, NETLINK_NETFILTER, "packet filters");
 }
 
 void netlink_close(struct netlink *n)
@@ -32,16 +42,27 @@ static void set_length(struct netlink *n)
     h->nlmsg_len = (unsigned)(n->out.len - n->head);
 }
 
+static void begin(struct netlink *n, const struct nlmsghdr *h, const void *head, size_t len)
+{
+    n->head = n->out.len;
+    buf_add(&n->out, h, sizeof *h);
+    buf_add(&n->out, head, len);
+    pad(n);
+    set_length(n);
+}
+
 void netlink_begin(struct netlink *n, unsigned type, unsigned flags, const void *head, size_t len)
 {
     struct nlmsghdr h = {.nlmsg_type = (unsigned short)type,
                          .nlmsg_flags = (unsigned short)(flags | NLM_F_REQUEST | NLM_F_ACK),
                          .nlmsg_seq = ++n->queued};
-    n->head = n->out.len;
-    buf_add(&n->out, &h, sizeof h);
-    buf_add(&n->out, head, len);
-    pad(n);
-    set_length(n);
+    begin(n, &h, head, len);
+}
+
+void netlink_border(struct netlink *n, unsigned type, const void *head, size_t len)
+{
+    struct nlmsghdr h = {.nlmsg_type = (unsigned short)type, .nlmsg_flags = NLM_F_REQUEST};
+    begin(n, &h, head, len);
 }
 
 void netlink_attr(struct netlink *n, unsigned type, const void *data, size_t len)
@@ -66,7 +87,8 @@ void netlink_nest_end(struct netlink *n, size_t nest)
     a->nla_len = (unsigned short)(n->out.len - nest);
 }
 
-/* The error numbers in what was received; *left counts the answers down. */
+/* The error numbers in what was received; *left counts the answers down. Number 0 is a border: the refusal of a whole
+ * batch, after which nothing else comes. */
 static int read_answers(const char *data, size_t len, unsigned *left)
 {
     int first = 0;
@@ -76,7 +98,7 @@ static int read_answers(const char *data, size_t len, unsigned *left)
             continue;
         memcpy(&e, NLMSG_DATA(h), sizeof e);
         first = first ? first : e.error;
-        *left -= *left > 0;
+        *left = h->nlmsg_seq ? *left - (*left > 0) : 0;
     }
     return first;
 }

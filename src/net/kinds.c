@@ -11,6 +11,8 @@ const struct net_kind net_kinds[] = {
     {"none", NULL, NET_OWN, NULL, loopback_open, loopback_inside, NULL, NULL},
     {"host", NULL, 0, NULL, NULL, NULL, NULL, NULL},
     {"pasta", "pasta's own options", NET_OWN | NET_ENTERED, pasta_parse, pasta_open, NULL, pasta_attach, NULL},
+    {NETWORK_DEFAULT, "alias=, ip=, ip6=, mac=, interface_name=", NET_OWN | NET_ADDRESSES | NET_ENTERED | NET_ALIASES,
+     bridge_parse, bridge_open, NULL, bridge_attach, NULL},
 };
 const size_t n_net_kinds = ARRAY_LEN(net_kinds);
 
@@ -20,4 +22,10 @@ const struct net_kind *net_kind_find(const char *name)
         if (str_eq(net_kinds[i].name, name))
             return &net_kinds[i];
     return NULL;
+}
+
+const struct net_kind *net_kind_of(const char *name)
+{
+    const struct net_kind *k = net_kind_find(name);
+    return k ? k : net_kind_find(NETWORK_DEFAULT);
 }

@@ -5,6 +5,7 @@
 #include "helper.h"
 
 #include "whelk/net.h"
+#include "whelk/network.h"
 
 struct member;
 
@@ -13,7 +14,7 @@ enum {
     NET_OPTIONAL = 2,  /* the container runs without it, with a warning, where it cannot be had */
     NET_ADDRESSES = 4, /* --ip and --mac-address may be given */
     NET_ENTERED = 16,  /* attach wants the namespace's descriptor; else it is -1 */
-    NET_ALIASES = 8,   /* --network-alias too, and several such networks */
+    NET_ALIASES = 8,   /* a named network: --network-alias too, and several such networks */
 };
 
 /* Functions may be NULL: nothing to do. Those that return an int set a text with their error. */
@@ -30,13 +31,15 @@ struct net_kind {
 extern const struct net_kind net_kinds[];
 extern const size_t n_net_kinds;
 const struct net_kind *net_kind_find(const char *name);
+/* The same; other names are those of networks, all of one kind. */
+const struct net_kind *net_kind_of(const char *name);
 
 /* One network of one container, in its SUPERVISOR. */
 struct member {
     struct net *net;
     const struct net_kind *kind;
     const struct ctr_net *spec;
-    const char *interface;
+    char interface[16];
     unsigned char mac[6];
     struct ip ip, gateway, ip6, gateway6; /* the container's own have the network's prefix; family 0: none */
     struct ip dns, dns6;                  /* what answers queries */
@@ -44,6 +47,11 @@ struct member {
     bool failed;                          /* could not be had: loopback only */
     unsigned mtu;
     struct net_helper helper;
+    /* of a named network: */
+    struct network *network;
+    int space;      /* the namespace that has the bridges; -1: the host's */
+    bool leads_out; /* the default route goes by it */
+    char port[16];  /* the outer end of its pair */
 };
 
 /* addresses.c: the address that this machine uses towards the internet; -ENETUNREACH without text. In the network
@@ -57,6 +65,7 @@ int net_address_on_loopback(const struct member *m);
 /* Is the SUPERVISOR root outside of any user namespace? */
 bool net_host_root(const struct net *n);
 const struct ctr *net_ctr(const struct net *n);
+const struct store *net_store(const struct net *n);
 const struct member *net_member(const struct net *n); /* the first */
 
 /* private.c: a tap device whose other end is a helper with libslirp */
@@ -68,6 +77,15 @@ void private_detach(struct member *m);
 /* loopback.c: no network, but an address that published ports can be forwarded to */
 int loopback_open(struct member *m);
 int loopback_inside(const struct member *m, int *ret_fd);
+/* bridge.c: a named network */
+int bridge_parse(const char *text, struct ctr_net *ret);
+int bridge_open(struct member *m);
+int bridge_attach(struct member *m, int netns, int fd);
+/* Under the lock: takes away what dead containers left, bridges that nobody uses, filters without a bridge. space: the
+ * namespace with the bridges, -1: this one. */
+void bridges_sweep(const struct store *s, int space);
+/* space.c: makes the way out again if it is gone, as a helper of the caller's. */
+int space_mend(const struct store *s, struct net_space *sp, struct net_helper *h);
 /* pasta.c */
 int pasta_parse(const char *text, struct ctr_net *ret);
 int pasta_open(struct member *m);

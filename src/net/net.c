@@ -5,12 +5,16 @@
 #include "ports.h"
 
 #include "whelk/err.h"
+#include "whelk/id.h"
 #include "whelk/link.h"
 
 #include <fcntl.h>
 
 struct net {
+    const struct store *s;
     const struct ctr *c;
+    struct net_space space;
+    struct net_helper way_out; /* if it fell to this SUPERVISOR to make it anew */
     bool host_root;
     struct ctr_net plain;
     struct member *members;
@@ -31,15 +35,12 @@ static const char *const synonyms[][2] = {
     {"slirp4netns", "private"},
     {"slirp", "private"},
     {"default", "private"},
+    {"podman", NETWORK_DEFAULT},
 };
 
-static int unknown(const char *word)
+bool net_is_named(const char *name)
 {
-    auto_strv char **known = NULL;
-    for (size_t i = 0; i < n_net_kinds; i++)
-        strv_add(&known, net_kinds[i].name);
-    auto_free char *list = strv_join(known, ", ");
-    return err_set(-EINVAL, "--network %s is not known to this version; known: %s", word, list);
+    return net_kind_of(name)->flags & NET_ALIASES;
 }
 
 int net_parse(const char *word, struct ctr_net *ret)
@@ -51,12 +52,12 @@ int net_parse(const char *word, struct ctr_net *ret)
     for (size_t i = 0; i < ARRAY_LEN(synonyms); i++)
         if (str_eq(typed, synonyms[i][0]))
             name = synonyms[i][1];
-    const struct net_kind *kind = net_kind_find(name);
-    if (!kind)
-        return unknown(word);
+    const struct net_kind *kind = net_kind_of(name);
     if (colon && !kind->parse)
         return err_set(-EINVAL, "--network %s: %s takes no options", word, name);
-    int r = kind->parse ? kind->parse(colon ? colon + 1 : NULL, &net) : 0;
+    int r = net_kind_find(name) ? 0 : name_check("network", name);
+    if (r == 0)
+        r = kind->parse ? kind->parse(colon ? colon + 1 : NULL, &net) : 0;
     net.name = xstrdup(name);
     if (r < 0) {
         rec_done(&ctr_net_rec, &net);
@@ -68,7 +69,7 @@ int net_parse(const char *word, struct ctr_net *ret)
 
 static int check_one(const struct ctr_net *spec)
 {
-    const struct net_kind *k = net_kind_find(spec->name);
+    const struct net_kind *k = net_kind_of(spec->name);
     unsigned char mac[6];
     struct ip ip;
     const struct {
@@ -86,6 +87,10 @@ static int check_one(const struct ctr_net *spec)
         return err_set(-EINVAL, "--mac-address %s: write six bytes, as 02:42:ac:11:00:02", spec->mac);
     if (spec->ip && (ip_parse(spec->ip, &ip) < 0 || ip.family != AF_INET))
         return err_set(-EINVAL, "--ip %s is not an IPv4 address", spec->ip);
+    if (spec->ip6 && (ip_parse(spec->ip6, &ip) < 0 || ip.family != AF_INET6))
+        return err_set(-EINVAL, "--ip6 %s is not an IPv6 address", spec->ip6);
+    if (spec->interface && (!*spec->interface || strlen(spec->interface) > 15 || strpbrk(spec->interface, "/ \t\n%:")))
+        return err_set(-EINVAL, "interface_name=%s: 1 to 15 characters, no blank, slash or colon", spec->interface);
     return 0;
 }
 
@@ -94,9 +99,12 @@ int net_check(const struct ctr *c)
     int r = 0;
     for (size_t i = 0; i < c->networks.n && r == 0; i++) {
         const struct ctr_net *spec = &networks(c)[i];
-        if (c->networks.n > 1 && !(net_kind_find(spec->name)->flags & NET_ALIASES))
+        if (c->networks.n > 1 && !net_is_named(spec->name))
             return err_set(-EINVAL, "--network %s goes with no other network", spec->name);
         r = check_one(spec);
+        for (size_t j = 0; j < i && r == 0; j++)
+            if (str_eq(networks(c)[j].name, spec->name))
+                r = err_set(-EINVAL, "--network %s is given twice", spec->name);
     }
     return r;
 }
@@ -111,6 +119,11 @@ bool net_host_root(const struct net *n)
 const struct ctr *net_ctr(const struct net *n)
 {
     return n->c;
+}
+
+const struct store *net_store(const struct net *n)
+{
+    return n->s;
 }
 
 static void warn(struct net *n, const char *what)
@@ -137,7 +150,7 @@ static void set_mac(struct member *m)
 }
 
 /* Containers of builds have no list, only the name of a kind without options. */
-static int make_members(struct net *n)
+static void make_members(struct net *n)
 {
     const struct ctr *c = n->c;
     bool plain = !c->networks.n && c->network && net_kind_find(c->network);
@@ -146,14 +159,25 @@ static int make_members(struct net *n)
     n->plain = (struct ctr_net){.name = c->network};
     for (size_t i = 0; i < n->n; i++) {
         struct member *m = &n->members[i];
-        *m = (struct member){.net = n, .interface = "eth0", .helper = {.sock = -1, .pidfd = -1}};
+        *m = (struct member){.net = n, .space = n->space.net, .helper = {.sock = -1, .pidfd = -1}};
         m->spec = plain ? &n->plain : &networks(c)[i];
-        m->kind = net_kind_find(m->spec->name);
-        if (!m->kind)
-            return err_set(-EINVAL, "container %s: this version has no network %s", c->name, m->spec->name);
+        m->kind = net_kind_of(m->spec->name);
+        if (m->spec->interface)
+            snprintf(m->interface, sizeof m->interface, "%s", m->spec->interface);
+        else
+            snprintf(m->interface, sizeof m->interface, "eth%u", (unsigned)i % 1000);
         set_mac(m);
     }
-    return 0;
+}
+
+/* The default route is the first network's that leads out. */
+static void choose_way_out(struct net *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        if (n->members[i].network && !n->members[i].network->internal) {
+            n->members[i].leads_out = true;
+            return;
+        }
 }
 
 int net_prepare(struct net *n)
@@ -164,15 +188,21 @@ int net_prepare(struct net *n)
         m->failed = false;
         r = m->kind->open ? m->kind->open(m) : 0;
     }
+    choose_way_out(n);
     return r;
 }
 
-int net_open(const struct ctr *c, const struct idmap *map, struct net **ret)
+int net_open(const struct store *s, const struct ctr *c, const struct idmap *map, const struct net_space *space,
+             struct net **ret)
 {
     auto_with(net_close_auto) struct net *n = xcalloc(1, sizeof(*n));
+    int r = 0;
+    n->s = s;
     n->c = c;
+    n->space = space ? *space : NET_SPACE_NONE;
+    n->way_out = (struct net_helper){.sock = -1, .pidfd = -1};
     n->host_root = idmap_none(map);
-    int r = make_members(n);
+    make_members(n);
     if (r == 0 && c->ports.n && n->n && (n->members[0].kind->flags & NET_OWN))
         r = ports_open(c, &n->ports);
     if (r == 0)
@@ -288,10 +318,37 @@ void net_detach(struct net *n)
     strv_free(take_ptr(&n->warnings));
 }
 
+int net_watch(const struct net *n)
+{
+    return n->space.alive;
+}
+
+int net_mend(struct net *n)
+{
+    return space_mend(n->s, &n->space, &n->way_out);
+}
+
+static bool has_named(const struct net *n)
+{
+    return n->n && n->members[0].network;
+}
+
+void net_end(struct net *n)
+{
+    if (has_named(n))
+        bridges_sweep(n->s, n->space.net);
+}
+
 void net_close(struct net *n)
 {
     net_detach(n);
     ports_close(n->ports);
+    net_helper_stop(&n->way_out);
+    for (size_t i = 0; i < n->n; i++) {
+        if (n->members[i].network)
+            network_done(n->members[i].network);
+        free(n->members[i].network);
+    }
     free(n->members);
     free(n);
 }

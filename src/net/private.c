@@ -20,8 +20,6 @@
 
 enum { MTU_MAX = 65520, MTU_MIN = 1280, RESOLV_MAX = 1 << 16 };
 
-#define NET6 "fd77:6865:6c6b::/64"
-
 /* Options by podman's names. */
 struct settings {
     struct ip net;
@@ -149,7 +147,7 @@ static int set_addresses(struct member *m, const struct settings *s)
     if (s->ip6 == 0 || (s->ip6 < 0 && net_host_address(AF_INET6, &host) < 0))
         return 0;
     struct ip net6;
-    int r = ip_parse_net(NET6, &net6);
+    int r = ip_parse_net(SLIRP_NET6 "/64", &net6);
     m->ip6 = ip_nth(&net6, 0x100);
     m->gateway6 = ip_nth(&net6, 2);
     m->dns6 = ip_nth(&net6, 3);

@@ -4,6 +4,9 @@
 
 #include "whelk/ip.h"
 
+/* The IPv6 network behind such a device, without the last part. */
+#define SLIRP_NET6 "fd77:6865:6c6b::"
+
 /* Plain bytes: it travels to the helper. */
 struct slirp_setup {
     struct ip net, gateway, dns;    /* of IPv4; net has the prefix */

@@ -49,6 +49,17 @@ static int await_old_init(const struct store *s, const char *id)
     return 0;
 }
 
+/* Supervisors of containers on a user's named networks are in one user namespace. */
+static int open_space(struct launch *l)
+{
+    int r = net_space_open(l->store, l->c, &l->space);
+    if (r == 0 && l->space.user >= 0 && l->joins.n)
+        r = err_set(-EINVAL, "a container on a named network cannot share namespaces of another one or of a path");
+    if (r == 0 && l->space.user >= 0)
+        l->joins.user = take_fd(&l->space.user);
+    return r;
+}
+
 static int make_plan(struct launch *l)
 {
     struct plan *p = &l->plan;
@@ -70,6 +81,8 @@ static int make_plan(struct launch *l)
     int r = ctr_idmap(l->store, c, &l->map);
     if (r == 0)
         r = ns_open(l->store, c, &l->joins);
+    if (r == 0)
+        r = open_space(l);
     if (r == 0)
         r = layer_lowers(l->store, layers, &p->lowers);
     if (r < 0)
@@ -223,6 +236,8 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->store->map);
     if (r == 0)
         r = make_cgroup(l->c, pid, &groups);
+    if (r == 0)
+        r = net_space_enter(l->store, &l->space, pid);
     l->supervisor = pid;
     if (r < 0) {
         pidfd_signal(supervisor, SIGKILL, 0);
@@ -315,6 +330,7 @@ static void launch_done(struct launch *l)
 {
     plan_done(&l->plan);
     ns_done(&l->joins);
+    net_space_close(&l->space);
     handed_close(&l->handed);
     fd_close(l->streams[0]);
     fd_close(l->streams[1]);
@@ -384,6 +400,7 @@ int run_start(struct store *s, const struct ctr *c, const struct launch_options 
                        .sock = -1,
                        .attached = o->attach,
                        .joins = {.user = -1, .nested = -1},
+                       .space = NET_SPACE_NONE,
                        .notify = -1,
                        .notify_host = -1,
                        .notify_from = -1,

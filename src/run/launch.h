@@ -7,6 +7,8 @@
 #include "ns.h"
 #include "session.h"
 
+#include "whelk/net.h"
+
 struct launch {
     struct store *store;
     const struct ctr *c;
@@ -15,6 +17,7 @@ struct launch {
     struct plan plan; /* stdio[0] is what the container gets as stdin, or -1 */
     struct idmap map; /* the container's */
     struct ns_joins joins;
+    struct net_space space; /* where its named networks are */
     bool relay_stdin; /* stdin comes from clients */
     bool attached;    /* the STARTER stays: the container dies with it */
     int sock;         /* frames to the STARTER */

@@ -6,18 +6,42 @@
 #include "whelk/ip.h"
 #include "whelk/log.h"
 #include "whelk/net.h"
+#include "whelk/network.h"
 #include "whelk/port.h"
 
 #include <sched.h>
 
 /* ---- networks ---- */
 
-static int add_network(const char *word, struct ctr *c)
+/* A network by its name, or the start of its id. */
+static int find_network(const struct store *s, struct ctr_net *net)
+{
+    char *name = NULL;
+    if (!net_is_named(net->name))
+        return 0;
+    int r = str_eq(net->name, NETWORK_DEFAULT) ? network_make_default(s) : 0;
+    if (r == 0)
+        r = network_find(s, net->name, &name);
+    if (r == -ENOENT)
+        return err_set(r, "--network %s: no such network; make it with: whelk network create %s", net->name, net->name);
+    if (r < 0)
+        return err_wrap(r, "--network");
+    free(net->name);
+    net->name = name;
+    return 0;
+}
+
+static int add_network(const struct store *s, const char *word, struct ctr *c)
 {
     struct ctr_net net;
     int r = net_parse(word, &net);
     if (r < 0)
         return r;
+    r = find_network(s, &net);
+    if (r < 0) {
+        rec_done(&ctr_net_rec, &net);
+        return r;
+    }
     *(struct ctr_net *)rec_list_add(&ctr_net_rec, &c->networks) = net;
     return 0;
 }
@@ -49,16 +73,22 @@ static int make_networks(const struct store *s, const struct run_options *o, str
     if (str_after(typed, "container:") || str_after(typed, "ns:"))
         return join(s, o, c);
     strv_foreach (word, o->networks)
-        r = r < 0 ? r : add_network(word, c);
+        r = r < 0 ? r : add_network(s, word, c);
     if (r == 0 && !c->networks.n)
-        r = add_network("private", c);
+        r = add_network(s, "private", c);
     if (r < 0)
         return r;
     struct ctr_net *first = c->networks.items;
     c->network = xstrdup(first->name);
-    first->ip = xstrdup(o->ip);
-    first->ip6 = xstrdup(o->ip6);
-    first->mac = xstrdup(o->mac);
+    const struct {
+        char **to;
+        const char *value;
+    } given[] = {{&first->ip, o->ip}, {&first->ip6, o->ip6}, {&first->mac, o->mac}};
+    for (size_t i = 0; i < ARRAY_LEN(given); i++)
+        if (given[i].value) {
+            free(*given[i].to);
+            *given[i].to = xstrdup(given[i].value);
+        }
     strv_extend(&first->aliases, o->network_aliases);
     return net_check(c);
 }

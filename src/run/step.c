@@ -92,7 +92,7 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
         r = seccomp_filter(&filter, cache, &plan.filter, &plan.filter_len);
     auto_with(net_close_auto) struct net *net = NULL;
     if (r == 0)
-        r = net_open(&c, &s->map, &net);
+        r = net_open(s, &c, &s->map, NULL, &net);
     if (r == 0)
         r = run_session(&session, &plan, net);
     if (session.fake)

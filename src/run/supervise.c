@@ -38,10 +38,20 @@ static int leave_caller(struct launch *l)
     int r = proc_leave_caller();
     if (r < 0)
         return r;
-    int keep[10 + ARRAY_LEN(l->joins.list)] = {
-        0, 1, 2, l->store->fd, l->ctr_fd, l->sock, l->plan.stdio[0], l->notify, l->streams[0], l->streams[1]};
+    int keep[12 + ARRAY_LEN(l->joins.list)] = {0,
+                                               1,
+                                               2,
+                                               l->store->fd,
+                                               l->ctr_fd,
+                                               l->sock,
+                                               l->plan.stdio[0],
+                                               l->notify,
+                                               l->streams[0],
+                                               l->streams[1],
+                                               l->space.net,
+                                               l->space.alive};
     for (size_t i = 0; i < ARRAY_LEN(l->joins.list); i++)
-        keep[10 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
+        keep[12 + i] = i < l->joins.n ? l->joins.list[i].fd : -1;
     handed_close_others(&l->handed, keep, ARRAY_LEN(keep));
     return 0;
 }
@@ -191,6 +201,30 @@ static int join_pid(const struct launch *l)
 
 static void on_reload(void *ctx);
 
+/* The way out of the user's networks has ended: whoever is first makes another (net/space.c). */
+static void on_way_out(struct session *s, void *ctx)
+{
+    struct supervisor *v = ctx;
+    if (net_mend(v->net) < 0) {
+        session_source(s, -1, on_way_out, v); /* it will not be had */
+        err_clear();
+    }
+}
+
+/* Where one joined a user namespace nobody may look at it any more, but others find the networks through this process.
+ */
+static int join_space(struct supervisor *v)
+{
+    if (v->l->space.net < 0)
+        return 0;
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (net_watch(v->net) < 0 && net_mend(v->net) < 0)
+        err_clear(); /* without a way out, as the STARTER has said */
+    if (net_watch(v->net) >= 0)
+        session_source(&v->s, net_watch(v->net), on_way_out, v);
+    return 0;
+}
+
 static bool may_start_again(const struct ctr *c)
 {
     bool ill = c->health_on_failure && str_eq(c->health_on_failure, "restart");
@@ -225,8 +259,10 @@ static int start(struct supervisor *v)
     if (r == 0)
         r = s->signals = open_signals();
     if (r >= 0)
-        r = net_open(l->c, &l->map, &v->net);
+        r = net_open(l->store, l->c, &l->map, &l->space, &v->net);
     l->plan.net = v->net;
+    if (r >= 0)
+        r = join_space(v);
     if (r >= 0)
         r = join_pid(l);
     /* The CHILD makes its namespaces while the STARTER still has the ids mapped; but not where this process may be on
@@ -514,9 +550,12 @@ static void ended(struct supervisor *v)
 
 /* The last act, when nobody waits any more: deleting files can take milliseconds on some disks. The status is for
  * systemd: after run -d this is the unit's main process. */
-static void __attribute__((noreturn)) finish(struct launch *l, const char *trash, int status)
+static void __attribute__((noreturn)) finish(const struct supervisor *v, const char *trash, int status)
 {
+    struct launch *l = v->l;
     fd_close(take_fd(&l->sock));
+    if (v->net)
+        net_end(v->net);
     if (*trash)
         ctr_delete_retired(l->store, trash);
     _exit(status);
@@ -536,7 +575,7 @@ static void __attribute__((noreturn)) fail(struct supervisor *v, int r)
     }
     err_unpack(packed, len);
     frame_send_error(v->l->sock, r);
-    finish(v->l, trash, status);
+    finish(v, trash, status);
 }
 
 void supervise(struct launch *l)
@@ -566,5 +605,5 @@ void supervise(struct launch *l)
     ended(&v);
     prctl(PR_SET_PDEATHSIG, 0); /* the STARTER leaves now; the files are still to be deleted */
     clients_finish(&v.s, code);
-    finish(l, trash, code);
+    finish(&v, trash, code);
 }

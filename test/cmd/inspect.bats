@@ -156,7 +156,7 @@ Error: no such container or image: nosuch2"
 inspect|"whelk inspect" needs at least one NAME|ID argument; see whelk inspect --help
 container inspect|"whelk container inspect" needs at least one CONTAINER argument; see whelk container inspect --help
 image inspect|"whelk image inspect" needs at least one IMAGE argument; see whelk image inspect --help
-inspect --type pot x|--type pot is not known; known: container, image, volume, all
+inspect --type pot x|--type pot is not known; known: container, image, network, volume, all
 inspect --type|option "--type" of "whelk inspect" needs a value: --type KIND
 inspect --typ image x|unknown option "--typ" for "whelk inspect"; did you mean "--type"?
 END

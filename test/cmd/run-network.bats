@@ -155,7 +155,7 @@ options ndots:1 edns0" run --rm --dns 192.0.2.53 --dns 2001:db8::53 --dns-search
 }
 
 @test "mistakes" {
-    refused 125 "--network bogus is not known to this version; known: private, none, host, pasta" run --network bogus base true
+    refused 125 "--network bogus: no such network; make it with: whelk network create bogus" run --network bogus base true
     refused 125 "--network none:x: none takes no options" run --network none:x base true
     refused 125 "--network private:mtu=5: mtu=5: say a number from 1280 to 65520" run --network private:mtu=5 base true
     refused 125 "--network private:cidr=10.0.0.0/30: cidr=10.0.0.0/30: say an IPv4 network from /8 to /24, as 10.0.2.0/24" \
