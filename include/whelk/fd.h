@@ -46,6 +46,10 @@ int tree_usage(int dirfd, const char *path, uint64_t *ret);
 /* Does a tree hold less than about so many bytes and few entries? Looks no further once it does not. */
 bool tree_is_small(int dirfd, const char *path, uint64_t bytes);
 
+/* Tells the file system that what is made in this directory belongs apart: ext4 then puts each new directory where it
+ * has most room, and not beside the others. Without effect elsewhere. */
+void dir_spread(int fd);
+
 /* Makes 0, 1 and 2 open on /dev/null where they are closed, so that no opened file lands there. */
 void fd_sanitize_std(void);
 /* Closes every descriptor of the process that is not in keep (negative ones there are ignored). */

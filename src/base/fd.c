@@ -4,7 +4,9 @@
 #include "whelk/err.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 
 /* ---- bytes ---- */
@@ -241,6 +243,15 @@ int dir_open(int dirfd, const char *path)
 {
     int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? err_sys("cannot open directory %s", path) : fd;
+}
+
+void dir_spread(int fd)
+{
+    int flags;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
+        return;
+    flags |= FS_TOPDIR_FL;
+    ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
 DIR *dir_iterate(int dirfd)

@@ -4,9 +4,13 @@
 #include "whelk/err.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -234,6 +238,22 @@ static void test_dirs(void **state)
     assert_true(dir_open(top_fd, "d-link") < 0);
 }
 
+/* Only ext2 to ext4 have the flag. */
+static void test_spread(void **state)
+{
+    int flags = 0;
+    struct statfs fs;
+    make("apart");
+    auto_close int fd = dir_open(top_fd, "apart");
+    dir_spread(fd);
+    dir_spread(fd);
+    assert_int_equal(fstatfs(fd, &fs), 0);
+    if (fs.f_type != EXT4_SUPER_MAGIC)
+        skip(); /* no ext4 below /tmp */
+    assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+    assert_true(flags & FS_TOPDIR_FL);
+}
+
 static void test_remove(void **state)
 {
     make("keep");
@@ -443,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_nonblocking_write_is_whole),
         cmocka_unit_test(test_dirs),
+        cmocka_unit_test(test_spread),
         cmocka_unit_test(test_remove),
         cmocka_unit_test(test_remove_closed_modes),
         cmocka_unit_test(test_deep_trees),
