@@ -35,6 +35,11 @@ int stage_publish_layer(struct stage *st, const char *name, const char *key);
  * a running operation (this one too) made it. Whoever finds a layer by layer_exists asks this before it skips a
  * download or a step. */
 bool layer_trusted(const struct store *s, const char *key);
+/* The same for whoever asks about many: reads the records once. It stays true of the layers that the caller has pinned
+ * before. The caller frees. */
+struct trusted_layers *trusted_layers_read(const struct store *s);
+bool trusted_layers_has(const struct trusted_layers *t, const char *key);
+void trusted_layers_free(struct trusted_layers *t); /* NULL is fine */
 
 /* The store's collector: is the owner of tmp/<name> gone? (flock free means stale.) The caller has gc.lock exclusive.
  */

@@ -28,6 +28,7 @@ struct receive {
     struct source *src;
     const struct receive_options *o;
     struct stage *st;
+    struct trusted_layers *trusted; /* as of when they were pinned */
     struct manifest_blob blob, index;
     struct manifest m;
     char *config;
@@ -40,6 +41,7 @@ static void receive_done(struct receive *x)
 {
     if (x->st)
         stage_end(x->st);
+    trusted_layers_free(x->trusted);
     manifest_blob_done(&x->blob);
     manifest_blob_done(&x->index);
     manifest_done(&x->m);
@@ -83,12 +85,16 @@ static int pin_layers(struct receive *x)
         strv_addf(&pins, "layers/%s", settled);
         strv_add(&below, diffid);
     }
-    return stage_pin(x->st, (const char *const *)pins, (unsigned)strv_len(pins));
+    int r = stage_pin(x->st, (const char *const *)pins, (unsigned)strv_len(pins));
+    if (r == 0)
+        x->trusted = trusted_layers_read(x->store);
+    return r;
 }
 
+/* One that came since then, by another pull, is asked about by itself. */
 static bool usable(const struct receive *x, const char *key)
 {
-    return layer_exists(x->store, key) && layer_trusted(x->store, key);
+    return layer_exists(x->store, key) && (trusted_layers_has(x->trusted, key) || layer_trusted(x->store, key));
 }
 
 static bool is_there(const struct receive *x, size_t i)

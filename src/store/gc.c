@@ -6,6 +6,7 @@
  * look-up to its publication) or has pinned under it what it is going to use (stage.c). */
 #include "whelk/gc.h"
 
+#include "marks.h"
 #include "store-private.h"
 
 #include "whelk/cache.h"
@@ -22,63 +23,9 @@
 #include <fcntl.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 5000, PINS_MAX = 16 << 20, CHAIN_HEX = 16, TEMP_MAX_AGE = 3600 };
-
-/* ---- marks: the keys in use, sorted once all are known ---- */
-
-struct marks {
-    struct buf keys; /* of char * */
-};
-
-static void mark(struct marks *m, const char *key)
-{
-    char *copy = xstrdup(key);
-    buf_add(&m->keys, &copy, sizeof(copy));
-}
-
-static size_t marks_len(const struct marks *m)
-{
-    return m->keys.len / sizeof(char *);
-}
-
-static void marks_done(struct marks *m)
-{
-    for (size_t i = 0; i < marks_len(m); i++)
-        free(((char **)(void *)m->keys.data)[i]);
-    buf_done(&m->keys);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void marks_sort(struct marks *m)
-{
-    if (m->keys.len)
-        qsort(m->keys.data, marks_len(m), sizeof(char *), compare_keys);
-}
-
-static bool is_marked(const struct marks *m, const char *key)
-{
-    return m->keys.len && bsearch(&key, m->keys.data, marks_len(m), sizeof(char *), compare_keys);
-}
+enum { PATIENCE_MS = 5000, CHAIN_HEX = 16, TEMP_MAX_AGE = 3600 };
 
 /* ---- roots ---- */
-
-static int mark_image(const struct store *s, const char *id, struct marks *m)
-{
-    struct image i = {0};
-    int r = image_load(s, id, &i);
-    if (r == -ENOENT && store_has(s, "images", id)) /* no record where there must be one */
-        return err_set(-EBADMSG, "images/%s has no image.json", id);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    strv_foreach (key, i.layers)
-        mark(m, key);
-    image_done(&i);
-    return 0;
-}
 
 static int mark_container(const struct store *s, const char *id, struct marks *m)
 {
@@ -98,41 +45,13 @@ static int mark_container(const struct store *s, const char *id, struct marks *m
     return 0;
 }
 
-/* The cache can be made again: what is damaged there counts as absent. */
-static int mark_step(const struct store *s, const char *name, struct marks *m)
-{
-    auto_free char *path = xasprintf("cache/steps/%s", name);
-    struct cache_step c = {0};
-    if (rec_load(&cache_step_rec, s->fd, path, &c) == 0) {
-        if (c.layer)
-            mark(m, c.layer);
-        cache_step_done(&c);
-    }
-    return 0;
-}
-
 /* What a running operation pinned and what it made. */
 static int mark_operation(const struct store *s, const char *name, struct marks *m)
 {
-    static const char *const notes[] = {"pins", "made"};
     if (!str_after(name, "op-") || stage_is_stale(s, name))
         return 0;
-    for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
-        auto_free char *path = xasprintf("tmp/%s/%s", name, notes[i]);
-        auto_free char *text = NULL;
-        int r = file_read(s->fd, path, PINS_MAX, &text, NULL);
-        if (r == -ENOENT)
-            continue;
-        if (r < 0)
-            return r;
-        auto_strv char **lines = strv_split(text, "\n");
-        strv_foreach (line, lines) {
-            const char *key = str_after(line, "layers/");
-            if (key)
-                mark(m, key);
-        }
-    }
-    return 0;
+    int r = mark_notes(s, name, "pins", m);
+    return r < 0 ? r : mark_notes(s, name, "made", m);
 }
 
 static const struct {

@@ -4,63 +4,78 @@
  * for the layers that it names. Before there is one, a running operation vouches for what it made itself: its flock
  * proves that it is of this boot, and its list "made" (stage_publish_layer) says what it wrote. Pins do not count: they
  * are wishes. */
+#include "marks.h"
 #include "store-private.h"
 
-#include "whelk/cache.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
-#include "whelk/image.h"
 #include "whelk/stage.h"
 
-enum { NOTES_MAX = 16 << 20 };
-
-static bool image_names_layer(const struct store *s, const char *id, const char *key)
+static int mark_made(const struct store *s, const char *name, struct marks *m)
 {
-    struct image i = {0};
-    bool found = image_load(s, id, &i) == 0 && strv_has(i.layers, key);
-    image_done(&i);
-    return found;
+    auto_with(marks_done) struct marks made = {0};
+    if (!str_after(name, "op-"))
+        return 0;
+    int r = mark_notes(s, name, "made", &made);
+    if (r == 0 && !stage_is_stale(s, name))
+        marks_move(m, &made);
+    return r;
 }
 
-static bool step_names_layer(const struct store *s, const char *step, const char *key)
-{
-    auto_free char *path = xasprintf("cache/steps/%s", step);
-    struct cache_step c = {0};
-    bool found = rec_load(&cache_step_rec, s->fd, path, &c) == 0 && c.layer && str_eq(c.layer, key);
-    cache_step_done(&c);
-    return found;
-}
-
-static bool operation_made_layer(const struct store *s, const char *name, const char *key)
-{
-    auto_free char *path = xasprintf("tmp/%s/made", name);
-    auto_free char *wanted = xasprintf("layers/%s", key);
-    auto_free char *text = NULL;
-    if (!str_after(name, "op-") || file_read(s->fd, path, NOTES_MAX, &text, NULL) < 0)
-        return false;
-    auto_strv char **lines = strv_split(text, "\n");
-    return strv_has(lines, wanted) && !stage_is_stale(s, name);
-}
-
+/* Operations first: one that ends while we look has published its record by then. */
 static const struct {
     const char *dir;
-    bool (*vouches)(const struct store *s, const char *name, const char *key);
+    int (*mark)(const struct store *s, const char *name, struct marks *m);
 } witnesses[] = {
-    {"tmp", operation_made_layer},
-    {"images", image_names_layer},
-    {"cache/steps", step_names_layer},
+    {"tmp", mark_made},
+    {"images", mark_image},
+    {"cache/steps", mark_step},
 };
+
+/* What cannot be read vouches for nothing. */
+static void ask(const struct store *s, size_t witness, struct marks *m)
+{
+    auto_strv char **names = NULL;
+    if (dir_names(s->fd, witnesses[witness].dir, &names) < 0)
+        return;
+    strv_foreach (name, names)
+        if (witnesses[witness].mark(s, name, m) < 0)
+            err_clear();
+}
 
 bool layer_trusted(const struct store *s, const char *key)
 {
-    for (size_t i = 0; i < ARRAY_LEN(witnesses); i++) {
-        auto_strv char **names = NULL;
-        if (dir_names(s->fd, witnesses[i].dir, &names) < 0)
-            continue;
-        strv_foreach (name, names) {
-            if (witnesses[i].vouches(s, name, key))
-                return true;
-        }
+    bool found = false;
+    for (size_t i = 0; i < ARRAY_LEN(witnesses) && !found; i++) {
+        auto_with(marks_done) struct marks m = {0};
+        ask(s, i, &m);
+        marks_sort(&m);
+        found = is_marked(&m, key);
     }
-    return false;
+    return found;
+}
+
+struct trusted_layers {
+    struct marks marks;
+};
+
+struct trusted_layers *trusted_layers_read(const struct store *s)
+{
+    struct trusted_layers *t = xcalloc(1, sizeof(*t));
+    for (size_t i = 0; i < ARRAY_LEN(witnesses); i++)
+        ask(s, i, &t->marks);
+    marks_sort(&t->marks);
+    return t;
+}
+
+bool trusted_layers_has(const struct trusted_layers *t, const char *key)
+{
+    return is_marked(&t->marks, key);
+}
+
+void trusted_layers_free(struct trusted_layers *t)
+{
+    if (t)
+        marks_done(&t->marks);
+    free(t);
 }

@@ -91,23 +91,51 @@ static void make_layer(struct fixture *f, const char *text)
         _exit(1);
 }
 
+/* By either way of asking. */
+static bool trusted(const struct store *s, const char *key)
+{
+    struct trusted_layers *all = trusted_layers_read(s);
+    bool among = trusted_layers_has(all, key), alone = layer_trusted(s, key);
+    trusted_layers_free(all);
+    assert_int_equal(among, alone);
+    return alone;
+}
+
 /* The first publisher's death makes its layer worth nothing until a record names it. */
 static void test_trust(void **state)
 {
     struct fixture *f = *state;
     char key[65], id[65];
     diffid_of("one", key);
-    assert_false(layer_trusted(f->s, key));
+    assert_false(trusted(f->s, key));
     pid_t owner = spawn_holder(make_layer, f, "one");
-    assert_true(layer_trusted(f->s, key));
+    assert_true(trusted(f->s, key));
     kill_holder(owner);
-    assert_false(layer_trusted(f->s, key));
+    assert_false(trusted(f->s, key));
     image_add_now(f->s, (const char *const[]){"one", NULL}, id);
-    assert_true(layer_trusted(f->s, key));
+    assert_true(trusted(f->s, key));
     assert_ok(image_remove(f->s, id));
-    assert_false(layer_trusted(f->s, key));
+    assert_false(trusted(f->s, key));
     assert_ok(cache_step_put(f->s, key, &(struct cache_step){.layer = key, .diffid = key}));
-    assert_true(layer_trusted(f->s, key));
+    assert_true(trusted(f->s, key));
+}
+
+/* What was read once is about the layers that were pinned before: it outlives the record that vouched for them. */
+static void test_trust_of_many(void **state)
+{
+    struct fixture *f = *state;
+    char one[65], two[65], id[65];
+    layer_add(f->s, "one", one);
+    layer_add(f->s, "two", two);
+    image_add_now(f->s, (const char *const[]){"one", NULL}, id);
+    auto_free char *damaged = xasprintf("images/%s", two);
+    assert_ok(dir_make(f->s->fd, damaged, 0700)); /* no image.json */
+    struct trusted_layers *all = trusted_layers_read(f->s);
+    assert_true(err_is_clear());
+    assert_ok(image_remove(f->s, id));
+    assert_true(trusted_layers_has(all, one));
+    assert_false(trusted_layers_has(all, two));
+    trusted_layers_free(all);
 }
 
 static char *layer_text(const struct store *s, const char *key)
@@ -176,8 +204,9 @@ static void test_publish_race(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(test_life),  store_test(test_owner_killed),          store_test(test_pin_waits_for_collector),
-        store_test(test_trust), store_test(test_publish_over_existing), store_test(test_publish_race),
+        store_test(test_life),         store_test(test_owner_killed),  store_test(test_pin_waits_for_collector),
+        store_test(test_trust),        store_test(test_trust_of_many), store_test(test_publish_over_existing),
+        store_test(test_publish_race),
     };
     return cmocka_run_group_tests_name("stage", tests, NULL, NULL);
 }
