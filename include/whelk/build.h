@@ -8,6 +8,11 @@
 #include "whelk/image-config.h"
 #include "whelk/store.h"
 
+/* With build_options.marks: before lines that the build itself says, and around "2/3" before lines of a stage that is
+ * built beside others. */
+#define BUILD_MARK_SAID "\x1e"
+#define BUILD_MARK_STAGE "\x1f"
+
 struct build_options {
     char *context;     /* directory, archive, URL, git repository, or "-": one of the last but one, or a Dockerfile, on
                           standard input */
@@ -34,6 +39,7 @@ struct build_options {
     bool no_cache, quiet;
     char *jobs;   /* how many stages side by side; 0: all, NULL: as many as there are processors, but four */
     bool explain; /* for each step: why it is cached or not */
+    bool marks;   /* the log is for a program that draws */
     int log_fd;   /* step lines and the output of RUN */
     /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the
      * store. May be NULL. */

@@ -16,6 +16,8 @@ bool live_on_terminal(const struct live *l);
 /* Sets row n (0 is the uppermost; missing ones before it become empty); drawn at most ten times a second. Shown
  * printable and cut at the terminal's width. */
 void live_row(struct live *l, unsigned n, const char *text);
+/* Forgets the rows from n on. */
+void live_cut(struct live *l, unsigned n);
 /* One line above the block, which stays; without a terminal just the line. */
 void live_print(struct live *l, const char *text);
 /* Draws what has been set since, if its time has come or with force. */

@@ -111,6 +111,14 @@ void live_row(struct live *l, unsigned n, const char *text)
     live_draw(l, false);
 }
 
+void live_cut(struct live *l, unsigned n)
+{
+    for (unsigned i = (unsigned)strv_len(l->rows); i-- > n;) {
+        strv_remove(l->rows, i);
+        l->changed = true;
+    }
+}
+
 void live_print(struct live *l, const char *text)
 {
     auto_buf struct buf b = {0};

@@ -26,7 +26,7 @@ say(const struct builder *b, const char *prefix, const char *fmt, va_list ap)
 {
     auto_free char *text = xvasprintf(fmt, ap);
     auto_free char *shown = str_printable(text);
-    dprintf(b->options->log_fd, "%s%s\n", prefix, shown);
+    dprintf(b->options->log_fd, "%s%s%s\n", b->options->marks ? BUILD_MARK_SAID : "", prefix, shown);
 }
 
 void builder_say(const struct builder *b, const char *fmt, ...)

@@ -261,9 +261,11 @@ int side_lock(struct builder *b, const char *key, int *ret_lock)
 
 static void print_line(const struct builder *b, size_t stage, const char *line, size_t len)
 {
-    auto_free char *prefix = b->options->quiet ? xstrdup("") : step_prefix(b, stage);
     auto_buf struct buf text = {0};
-    buf_adds(&text, prefix);
+    if (b->options->marks)
+        buf_addf(&text, BUILD_MARK_STAGE "%zu/%zu" BUILD_MARK_STAGE, stage + 1, b->plan.n_stages);
+    else if (!b->options->quiet)
+        buf_addf(&text, "[%zu/%zu] ", stage + 1, b->plan.n_stages);
     buf_add(&text, line, len);
     buf_addc(&text, '\n');
     fd_write_all(b->options->log_fd, text.data, text.len);
@@ -365,6 +367,13 @@ int side_open(struct builder *b)
     return 0;
 }
 
+static void say_stopped(const struct builder *b, size_t stage)
+{
+    auto_free char *text = xasprintf("%s--> Stopped", b->options->marks ? BUILD_MARK_SAID : "");
+    if (!b->options->quiet)
+        print_line(b, stage, text, strlen(text));
+}
+
 /* Keeps the error in the slot. */
 void side_stop(struct builder *b)
 {
@@ -377,6 +386,7 @@ void side_stop(struct builder *b)
         pidfd_signal(side->pidfd, SIGKILL, 0);
         worker_wait(&side->worker);
         print_lines(b, i, true);
+        say_stopped(b, i);
         side->state = SIDE_ENDED;
         b->n_workers--;
     }

@@ -1,4 +1,5 @@
 /* whelk build: an image from a Dockerfile. */
+#include "build-view.h"
 #include "cmd.h"
 #include "registry-flags.h"
 
@@ -13,7 +14,7 @@ struct build_opts {
     struct build_options build;
     struct pull_flags pull;
     char *iidfile, *metadata_file;
-    char **arg_files, *call, *output;
+    char **arg_files, *call, *output, *progress;
     bool true_by_nature, check;
 };
 
@@ -48,6 +49,9 @@ static const struct opt build_table[] = {
      .complete = COMPLETE_FILE},
     {"platform", 0, OPT_STR, BUILD(platform), .arg = "OS/ARCH[/VARIANT]",
      .help = "must be this machine's own platform"},
+    {"progress", 0, OPT_STR, OPT(struct build_opts, progress), .arg = "HOW",
+     .help = "how steps are shown: tty (live, with times), plain lines, quiet, or auto", .def = "auto",
+     .complete = COMPLETE_WORDS, .words = "auto plain tty quiet"},
     {"rewrite-timestamp", 0, OPT_BOOL, BUILD(rewrite), .help = "no file in a new layer is younger than the epoch"},
     {"rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
     {"source-date-epoch", 0, OPT_STR, BUILD(epoch), .arg = "SECONDS", .help = "what the image says of its times",
@@ -208,6 +212,7 @@ static int run(void *opts, char **args)
     struct build_opts *o = opts;
     struct need need = {.pull = o->pull};
     struct build_options build = o->build; /* the rest is the option table's to free */
+    struct build_view view;
     struct store *s;
     char id[65], here[] = ".";
     auto_strv char **build_args = NULL;
@@ -218,7 +223,6 @@ static int run(void *opts, char **args)
     build.out_dir = build.out_tar = -1;
     build.need_image = need_image;
     build.need_arg = &need;
-    need.pull.quiet = build.quiet;
     int r = pull_flags_check(&need.pull);
     if (r == 0)
         r = read_arg_files(o->arg_files, build.build_args, &build_args);
@@ -229,12 +233,16 @@ static int run(void *opts, char **args)
         r = open_output(o->output, &build, &to_stdout);
     if (r == 0)
         r = cmd_store(&s);
+    if (r == 0 && !call)
+        r = build_view_start(o->progress, &build, &view);
     if (r < 0)
         return r;
     need.store = s;
+    need.pull.quiet = build.quiet;
     if (call)
         return run_call(call, s, &build);
     r = build_image(s, &build, id);
+    build_view_end(&view);
     if (r == 0 && o->iidfile)
         r = write_id(o->iidfile, id);
     if (r == 0 && o->metadata_file)

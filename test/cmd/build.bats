@@ -1,6 +1,7 @@
 # whelk build
 
 load ../lib/common
+load ../lib/container
 
 setup_file() {
     base_image
@@ -942,6 +943,43 @@ DOCKERFILE
     run_whelk build "$C"
     assert_stderr --partial "Using cache"
     assert_equal "$(ls "$STORE/tmp")" ""
+}
+
+@test "--progress: a live view on a terminal, plain lines elsewhere" {
+    dockerfile <<'DOCKERFILE'
+FROM base AS one
+RUN echo written-by-one; sleep 0.3
+FROM base
+RUN echo written-by-two; sleep 0.3
+COPY --from=one /etc/passwd /
+DOCKERFILE
+    terminal size:24x100 -- build --no-cache "$C"
+    assert_success
+    assert_line --regexp ' [0-9]+\.[0-9]s \[1/2\] 2/2: RUN echo written-by-one; sleep 0.3'
+    assert_output --partial "| written-by-two"
+    refute_output --partial "STEP"
+    assert_line --regexp '[0-9a-f]{64}$'
+    assert_line "[status 0]"
+    assert_line "[mode kept]"
+    terminal -- build "$C"
+    assert_line --partial "  cached [2/2] 3/3: COPY --from=one /etc/passwd /"
+    terminal -- build --progress plain "$C"
+    assert_line "[1/2] STEP 2/2: RUN echo written-by-one; sleep 0.3"
+    printf 'FROM base\nRUN echo last-words; exit 4\n' | dockerfile
+    terminal -- build "$C"
+    assert_line --partial "  failed 2/2: RUN echo last-words; exit 4"
+    assert_line --partial "         | last-words"
+    assert_line "[status 4]"
+    run_whelk build --progress tty "$C"
+    assert_status 125
+    assert_stderr_line "Error: --progress tty: standard error is no terminal; give plain"
+    run_whelk build --progress rawjson "$C"
+    assert_status 125
+    assert_stderr --partial "--progress rawjson is not done by this version; known: auto, plain, tty, quiet"
+    echo "FROM base" | dockerfile
+    run_whelk build --progress quiet "$C"
+    assert_success
+    assert_stderr ""
 }
 
 @test "COPY --from: a stage that was made anew with the same contents is a hit" {
