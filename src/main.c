@@ -104,6 +104,7 @@ static void catch_sigpipe(void)
 
 int main(int argc, char *argv[])
 {
+    cmd_words = argv;
     fd_sanitize_std();
     catch_sigpipe();
     signal(SIGCHLD, SIG_DFL); /* a caller that ignores it would have our children reaped before we ask */

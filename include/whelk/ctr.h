@@ -224,6 +224,7 @@ struct ctr_state {
     int exit_code;             /* exited: its code; 137 if the supervisor was lost */
     bool oom;                  /* its last end: OOMKilled */
     bool timed_out;            /* it was stopped by --timeout */
+    bool stopped;              /* somebody wanted its last end: stop, or kill with a signal that ends it */
     bool lost;                 /* the supervisor was killed and left no status */
     bool claimed;              /* created, and somebody is starting it (ctr_claim) */
     bool abandoned;            /* created and claimed, --rm, but whoever wanted to start it was killed */
@@ -264,6 +265,7 @@ struct exit_record {
     int64_t generation, started, finished; /* finished 0: not yet */
     int exit_code;
     bool timed_out;  /* --timeout was over */
+    bool stopped;    /* stop, or kill with a signal that ends it */
     bool oom;        /* the kernel killed in its group for want of memory */
     bool restarting; /* the restart policy will start it again */
     char error[160];

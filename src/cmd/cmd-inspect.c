@@ -22,6 +22,8 @@ static int run(void *opts, char **args)
 {
     const struct inspect_opts *o = opts;
     const char *type = o->type ? o->type : "all";
+    if (str_eq(type, "pod"))
+        return err_set(-EINVAL, "--type pod: whelk has no pods; known: container, image, network, volume, all");
     bool all = str_eq(type, "all"), container = str_eq(type, "container"), image = str_eq(type, "image"),
          volume = str_eq(type, "volume"), network = str_eq(type, "network");
     if (!all && !container && !image && !volume && !network)

@@ -182,7 +182,7 @@ static void add_podman(const struct context *x, const struct ctr_row *r, json_t 
 {
     struct ctr_live live = {0};
     auto_free char *finished = listing_time(r->state.finished);
-    bool up = ctr_is_up(&r->state) && ctr_live_load(x->store, r->c.id, &live) == 0;
+    bool up = ctr_live_load(x->store, r->c.id, &live) == 0 && ctr_is_up(&r->state);
     json_object_set_new(o, "AutoRemove", json_boolean(r->c.auto_remove));
     json_object_set_new(o, "CIDFile", text(r->c.cid_file));
     json_object_set_new(o, "CreatedHuman", json_incref(json_object_get(o, "RunningFor")));
@@ -195,7 +195,7 @@ static void add_podman(const struct context *x, const struct ctr_row *r, json_t 
     json_object_set_new(o, "Pid", json_integer(up ? live.pid : 0));
     json_object_set_new(o, "Pod", text(""));
     json_object_set_new(o, "PodName", text(""));
-    json_object_set_new(o, "Restarts", json_integer(up ? live.restarts : 0));
+    json_object_set_new(o, "Restarts", json_integer(live.restarts));
     json_object_set_new(o, "StartedAt", json_integer(r->state.started / 1000000000));
     ctr_live_done(&live);
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 struct globals globals;
+char *const *cmd_words;
 
 /* ---- look-up ---- */
 

@@ -80,5 +80,7 @@ struct globals {
     char *runroot;
 };
 extern struct globals globals;
+/* The words that whelk was called with, argv; for the record of who makes a container. */
+extern char *const *cmd_words;
 
 #endif

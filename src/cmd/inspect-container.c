@@ -4,6 +4,8 @@
 
 #include "whelk/ctr.h"
 #include "whelk/err.h"
+#include "whelk/image.h"
+#include "whelk/layer.h"
 #include "whelk/platform.h"
 #include "whelk/run.h"
 #include "whelk/str.h"
@@ -74,12 +76,12 @@ static json_t *state_json(const struct store *s, const struct ctr *c, const stru
 {
     bool running = ctr_is_up(st), paused = st->status == CTR_RUNNING && run_is_paused(s, c->id);
     json_t *o =
-        json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status",
+        json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "Status",
                   paused ? "paused" : ctr_status_name(st->status), "Running", running, "Paused", paused, "Restarting",
-                  st->status == CTR_RESTARTING, "OOMKilled", st->oom, "TimedOut", st->timed_out, "Dead", false, "Pid",
-                  (json_int_t)(running ? live->pid : 0), "SupervisorPid", (json_int_t)(running ? st->supervisor : 0),
-                  "ExitCode", st->exit_code, "Error", str_json(st->error), "StartedAt", time_json(st->started),
-                  "FinishedAt", time_json(running ? 0 : st->finished));
+                  st->status == CTR_RESTARTING, "OOMKilled", st->oom, "TimedOut", st->timed_out, "StoppedByUser",
+                  st->stopped, "Dead", false, "Pid", (json_int_t)(running ? live->pid : 0), "SupervisorPid",
+                  (json_int_t)(running ? st->supervisor : 0), "ExitCode", st->exit_code, "Error", str_json(st->error),
+                  "StartedAt", time_json(st->started), "FinishedAt", time_json(running ? 0 : st->finished));
     json_t *health = health_json(s, c);
     if (health)
         json_object_set_new(o, "Health", health);
@@ -170,6 +172,10 @@ static json_t *config_json(const struct ctr *c)
         json_object_set_new(o, "Annotations", inspect_map(c->annotations));
     json_object_set_new(o, "Volumes", json_null());
     json_object_set_new(o, "CreateCommand", strv_json(c->create_command));
+    json_object_set_new(o, "SystemdMode", json_boolean(c->systemd));
+    json_object_set_new(o, "Timeout", json_integer(c->timeout));
+    json_object_set_new(o, "Passwd", json_boolean(!c->no_passwd));
+    json_object_set_new(o, "sdNotifyMode", str_json(c->sdnotify ? c->sdnotify : "conmon"));
     if (c->health_cmd)
         add_check_json(c, o);
     return o;
@@ -196,6 +202,31 @@ static void add_labels(json_t *o)
         json_object_set_new(o, labels[i], str_json(""));
 }
 
+/* Where the files are, top first. */
+static json_t *graph_json(const struct store *s, const struct ctr *c)
+{
+    auto_strv char **layers = NULL, **paths = NULL;
+    auto_strv char **keys = ctr_layer_keys(s, c, c->layers);
+    if (layer_lowers(s, keys, &layers) < 0)
+        err_clear(); /* they are damaged; the rest can be told */
+    strv_foreach (layer, layers)
+        strv_addf(&paths, "%s/%s", s->path, layer);
+    auto_free char *lower = strv_join(paths, ":");
+    return json_pack("{s:s, s:{s:o, s:o, s:o}}", "Name", "overlay", "Data", "LowerDir", str_json(lower), "UpperDir",
+                     file_json(s, c->id, "upper"), "WorkDir", file_json(s, c->id, "work"));
+}
+
+/* The digest that its image came by, as long as the name that was typed still means that image. */
+static json_t *image_digest_json(const struct store *s, const struct ctr *c)
+{
+    struct image_name n = {0};
+    bool known = c->image && c->image_ref && name_get_all(s, c->image_ref, &n) == 0 && str_eq(n.image, c->image);
+    json_t *digest = str_json(known ? n.manifest : NULL);
+    image_name_done(&n);
+    err_clear();
+    return digest;
+}
+
 static json_t *object(const struct store *s, const struct ctr *c, const struct ctr_state *st,
                       const struct ctr_live *live)
 {
@@ -207,13 +238,12 @@ static json_t *object(const struct store *s, const struct ctr *c, const struct c
                           str_json(c->image_ref), "Name", str_json(name));
     add_paths(s, c, o);
     add_labels(o);
+    json_object_set_new(o, "ImageDigest", image_digest_json(s, c));
     json_object_set_new(o, "Driver", json_string("overlay"));
     json_object_set_new(o, "Platform", json_string(platform_os()));
     json_object_set_new(o, "RestartCount", json_integer(live->restarts));
     json_object_set_new(o, "ExecIDs", json_null());
-    json_object_set_new(
-        o, "GraphDriver",
-        json_pack("{s:s, s:{s:o}}", "Name", "overlay", "Data", "UpperDir", file_json(s, c->id, "upper")));
+    json_object_set_new(o, "GraphDriver", graph_json(s, c));
     json_object_set_new(o, "Mounts", mounts_json(s, c));
     json_object_set_new(o, "Config", config_json(c));
     json_object_set_new(o, "HostConfig", inspect_host_config(c));
@@ -229,6 +259,22 @@ static void add_sizes(const struct store *s, const struct ctr *c, json_t *o)
     json_object_set_new(o, "SizeRootFs", json_integer((json_int_t)all));
 }
 
+/* Of one that is not up, only how often it was started again is still true. */
+static void load_live(const struct store *s, const char *id, bool up, struct ctr_live *ret)
+{
+    struct ctr_live live = {0};
+    if (ctr_live_load(s, id, &live) < 0) {
+        err_clear(); /* it was never started, or starts or ends at this moment */
+        return;
+    }
+    if (up) {
+        *ret = live;
+        return;
+    }
+    ret->restarts = live.restarts;
+    ctr_live_done(&live);
+}
+
 int inspect_container(const struct store *s, const char *id, bool size, json_t **ret)
 {
     struct ctr c = {0};
@@ -237,8 +283,8 @@ int inspect_container(const struct store *s, const char *id, bool size, json_t *
     int r = ctr_load(s, id, &c);
     if (r == 0)
         r = ctr_state(s, id, &st);
-    if (r == 0 && ctr_is_up(&st) && ctr_live_load(s, id, &live) < 0)
-        live = (struct ctr_live){0}; /* it starts or ends at this moment */
+    if (r == 0)
+        load_live(s, id, ctr_is_up(&st), &live);
     if (r == 0)
         *ret = object(s, &c, &st, &live);
     if (r == 0)

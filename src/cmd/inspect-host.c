@@ -5,6 +5,8 @@
 #include "whelk/run.h"
 #include "whelk/str.h"
 
+#include <sys/stat.h>
+
 enum { SHM_USUAL = 64 << 20 };
 
 static json_t *text(const char *s)
@@ -125,6 +127,69 @@ static void add_limits(const struct ctr *c, json_t *o)
     json_object_set_new(o, "Ulimits", ulimits_json(c));
 }
 
+/* "MAJ:MIN=N" words. */
+static json_t *throttles_json(char *const *words, const char *key)
+{
+    json_t *a = json_array();
+    strv_foreach (word, words) {
+        auto_free char *device = xasprintf("/dev/block/%.*s", (int)strcspn(word, "="), word);
+        int64_t value = limit_value(word + strcspn(word, "=") + (strchr(word, '=') != NULL));
+        json_array_append_new(a, json_pack("{s:o, s:o}", "Path", text(device), key, number(value)));
+    }
+    return a;
+}
+
+/* --device makes a bind of the node. */
+static bool is_device(const struct ctr_mount *m)
+{
+    struct stat st;
+    return str_eq(m->type, "bind") && strv_has(m->options, "dev") && stat(m->source, &st) == 0 &&
+           (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+static json_t *devices_json(const struct ctr *c)
+{
+    json_t *a = json_array();
+    const struct ctr_mount *m = c->mounts.items;
+    for (size_t i = 0; i < c->mounts.n; i++)
+        if (is_device(&m[i]))
+            json_array_append_new(a, json_pack("{s:o, s:o, s:s}", "PathOnHost", text(m[i].source), "PathInContainer",
+                                               text(m[i].target), "CgroupPermissions", "rwm"));
+    return a;
+}
+
+static void add_devices(const struct ctr *c, json_t *o)
+{
+    const struct {
+        const char *key, *value;
+        char *const *words;
+    } throttles[] = {
+        {"BlkioWeightDevice", "Weight", c->limits.blkio_weight_devices},
+        {"BlkioDeviceReadBps", "Rate", c->limits.device_read_bps},
+        {"BlkioDeviceWriteBps", "Rate", c->limits.device_write_bps},
+        {"BlkioDeviceReadIOps", "Rate", c->limits.device_read_iops},
+        {"BlkioDeviceWriteIOps", "Rate", c->limits.device_write_iops},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(throttles); i++)
+        json_object_set_new(o, throttles[i].key, throttles_json(throttles[i].words, throttles[i].value));
+    json_object_set_new(o, "Devices", devices_json(c));
+}
+
+/* docker's keys for what a container of whelk cannot have: always as if it was not asked for. */
+static void add_never(json_t *o)
+{
+    static const struct {
+        const char *key, *value; /* as JSON */
+    } never[] = {
+        {"Cgroup", "\"\""},          {"ConsoleSize", "[0, 0]"},   {"CpuCount", "0"},           {"CpuPercent", "0"},
+        {"CpuRealtimePeriod", "0"},  {"CpuRealtimeRuntime", "0"}, {"DeviceCgroupRules", "[]"}, {"DeviceRequests", "[]"},
+        {"IOMaximumBandwidth", "0"}, {"IOMaximumIOps", "0"},      {"Isolation", "\"\""},       {"KernelMemory", "0"},
+        {"MemorySwappiness", "0"},   {"OomKillDisable", "false"}, {"StorageOpt", "null"},      {"VolumeDriver", "\"\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        json_object_set_new(o, never[i].key, json_loads(never[i].value, JSON_DECODE_ANY, NULL));
+}
+
 /* "NAME:ADDRESS", as docker has it. */
 static char **extra_hosts(const struct ctr *c)
 {
@@ -146,6 +211,8 @@ static void add_modes(const struct ctr *c, json_t *o)
         {"CgroupnsMode", c->cgroupns ? c->cgroupns : "private"},
         {"PidMode", c->pid},
         {"UsernsMode", c->userns},
+        {"CgroupParent", c->cgroup_parent},
+        {"Cgroups", c->cgroups ? c->cgroups : "default"},
         {"Runtime", "whelk"},
         {"ContainerIDFile", c->cid_file},
     };
@@ -174,5 +241,8 @@ json_t *inspect_host_config(const struct ctr *c)
     json_object_set_new(o, "Tmpfs", tmpfs_json(c));
     add_modes(c, o);
     add_limits(c, o);
+    add_devices(c, o);
+    add_never(o);
+    json_object_set_new(o, "Annotations", inspect_map(c->annotations));
     return o;
 }

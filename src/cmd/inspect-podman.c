@@ -28,7 +28,7 @@ static json_t *secrets_json(const struct ctr *c)
 /* Names that point to nothing here: whelk has no such files. */
 static void add_empty(json_t *o)
 {
-    static const char *const texts[] = {"ConmonPidFile", "OCIConfigPath", "PidFile", "Pod", "Rootfs", "ImageDigest"};
+    static const char *const texts[] = {"OCIConfigPath", "Pod", "Rootfs"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (!json_object_get(o, texts[i]))
             json_object_set_new(o, texts[i], json_string(""));
@@ -56,7 +56,9 @@ void inspect_add_podman(const struct ctr *c, const struct ctr_live *live, json_t
     bool root = str_empty(c->user) || str_eq(c->user, "0") || str_eq(c->user, "root");
     json_object_set_new(o, "EffectiveCaps", caps_json((uint64_t)(root ? c->cap_effective : c->cap_ambient)));
     json_object_set_new(o, "BoundingCaps", caps_json((uint64_t)(root ? c->cap_bounding : c->cap_ambient)));
-    json_object_set_new(o, "Dependencies", json_array());
+    json_object_set_new(o, "Dependencies", json_from_strv(c->requires));
+    json_object_set_new(o, "ConmonPidFile", json_from_str(c->conmon_pid_file ? c->conmon_pid_file : ""));
+    json_object_set_new(o, "PidFile", json_from_str(c->pid_file ? c->pid_file : ""));
     json_object_set_new(o, "IsInfra", json_false());
     json_object_set_new(o, "IsService", json_false());
     json_object_set_new(o, "Namespace", json_string(""));

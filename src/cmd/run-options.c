@@ -74,6 +74,7 @@ static int from_image(struct store *s, const struct run_options *o, char **args,
     if (r == 0)
         r = spec_make(s, o, id, reference ? reference : args[0], &config, image.layers, args + 1, ret);
     if (r == 0) {
+        ret->create_command = strv_copy(cmd_words);
         r = publish(s, o, ret, claim);
         if (r < 0)
             ctr_done(ret);

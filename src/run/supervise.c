@@ -139,8 +139,9 @@ struct supervisor {
     int alive;
     bool runs;
     bool timed_out;
-    bool ill;   /* ended by its health check, to be started again */
-    bool ready; /* systemd knows that the container is healthy */
+    bool own_stop; /* that it was stopped is whelk's doing: --timeout, or a health check */
+    bool ill;      /* ended by its health check, to be started again */
+    bool ready;    /* systemd knows that the container is healthy */
 };
 
 /* The CHILD waits for its go in the group that its limits hold for; only then does it make its cgroup namespace. */
@@ -335,6 +336,12 @@ static void notify_healthy(struct supervisor *v, const char *status)
     notify_status(v, "is %s", status);
 }
 
+static void stop_by_itself(struct supervisor *v)
+{
+    v->own_stop = v->own_stop || !v->s.stop_asked;
+    session_stop(&v->s, TIMEOUT_OWN);
+}
+
 /* --health-on-failure. */
 static void on_health(void *ctx, const char *status)
 {
@@ -347,7 +354,7 @@ static void on_health(void *ctx, const char *status)
     if (!str_eq(status, "unhealthy") || !action || str_eq(action, "none"))
         return;
     if (str_eq(action, "stop"))
-        session_stop(&v->s, TIMEOUT_OWN);
+        stop_by_itself(v);
     else if (v->s.pidfd >= 0) /* after kill it is the policy's turn */
         pidfd_signal(v->s.pidfd, SIGKILL, 0);
     v->ill = str_eq(action, "restart");
@@ -393,6 +400,7 @@ static void write_exit(struct supervisor *v, int code, bool restarting, const ch
     v->record.exit_code = code;
     v->record.restarting = restarting;
     v->record.timed_out = v->timed_out;
+    v->record.stopped = v->s.stop_asked && !v->own_stop;
     v->record.oom = oom_killed(v);
     snprintf(v->record.error, sizeof v->record.error, "%s", error);
     exit_record_write(v->alive, &v->record);
@@ -448,7 +456,7 @@ static void on_timeout(struct session *s, void *ctx)
 {
     struct supervisor *v = ctx;
     v->timed_out = true;
-    session_stop(s, TIMEOUT_OWN);
+    stop_by_itself(v);
 }
 
 static void set_timeout(struct supervisor *v)

@@ -93,6 +93,8 @@ static char *exit_text(const struct exit_record *r, size_t error_len)
     json_object_set_new(j, "exit_code", json_integer(r->exit_code));
     if (r->timed_out)
         json_object_set_new(j, "timed_out", json_true());
+    if (r->stopped)
+        json_object_set_new(j, "stopped", json_true());
     if (r->oom)
         json_object_set_new(j, "oom", json_true());
     if (r->restarting)
@@ -138,6 +140,7 @@ static int exit_parse(const char *block, size_t len, struct exit_record *ret)
         .exit_code = (int)json_int(j, "exit_code", 0),
         .oom = json_bool(j, "oom", false),
         .timed_out = json_bool(j, "timed_out", false),
+        .stopped = json_bool(j, "stopped", false),
         .restarting = json_bool(j, "restarting", false),
     };
     const char *error = json_str(j, "error");
@@ -250,6 +253,7 @@ int ctr_state(const struct store *s, const char *id, struct ctr_state *ret)
         .finished = e.finished,
         .oom = e.oom,
         .timed_out = e.timed_out,
+        .stopped = e.stopped,
     };
     memcpy(st.error, e.error, sizeof(st.error));
     if (holder)

@@ -75,6 +75,39 @@ time_form='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{9}Z$'
     has '.[0].State | .ExitCode == 127 and (.Error | test("/nosuch"))'
 }
 
+@test "who wanted the end, and how often it was started again, are known after the end too" {
+    whelk run -d --name asked base sleep 300 >/dev/null
+    assert_equal "$(inspect_field asked .State.StoppedByUser)" false
+    whelk stop -t 0 asked >/dev/null
+    assert_equal "$(inspect_field asked .State.StoppedByUser)" true
+    whelk start asked >/dev/null
+    assert_equal "$(inspect_field asked .State.StoppedByUser)" false
+    whelk kill asked >/dev/null
+    whelk wait asked >/dev/null
+    assert_equal "$(inspect_field asked .State.StoppedByUser)" true
+    whelk run --name late --timeout 1 base sleep 300 || true
+    assert_equal "$(inspect_field late .State.TimedOut)" true
+    assert_equal "$(inspect_field late .State.StoppedByUser)" false
+    whelk run --name again --restart on-failure:2 base false || true
+    assert_equal "$(inspect_field again .RestartCount)" 2
+    assert_equal "$(inspect_field again .State.StoppedByUser)" false
+    assert_equal "$(whelk ps -a -f name=again --format '{{.Restarts}}')" 2
+    whelk start again >/dev/null
+    whelk wait again >/dev/null
+}
+
+@test "what it was made with: the words, devices, and docker's keys for what was not asked for" {
+    whelk create --name c --device /dev/null:/dev/nix -e 'A=b c' --pidfile "$BATS_TEST_TMPDIR/pid" base echo "two words"
+    run_whelk inspect c
+    has '.[0].Config.CreateCommand[1:] | .[0] == "create" and .[-3:] == ["base", "echo", "two words"] and index("A=b c")'
+    has '.[0].HostConfig.Devices == [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/nix", "CgroupPermissions": "rwm"}]'
+    has '.[0].HostConfig | .BlkioDeviceReadBps == [] and .ConsoleSize == [0, 0] and .OomKillDisable == false and .StorageOpt == null'
+    has '.[0].HostConfig | .DeviceRequests == [] and .VolumeDriver == "" and .Annotations == {} and .CgroupParent == ""'
+    has ".[0].PidFile == \"$BATS_TEST_TMPDIR/pid\""
+    has '.[0].GraphDriver.Data | (.LowerDir, .UpperDir, .WorkDir) | startswith("/")'
+    [ -d "$(jq -r '.[0].GraphDriver.Data.LowerDir' <<<"$output")" ]
+}
+
 @test "capabilities that were added and dropped" {
     whelk create --name c --cap-add SYS_TIME --cap-drop CHOWN base true
     run_whelk inspect c
@@ -156,6 +189,7 @@ Error: no such container or image: nosuch2"
 inspect|"whelk inspect" needs at least one NAME|ID argument; see whelk inspect --help
 container inspect|"whelk container inspect" needs at least one CONTAINER argument; see whelk container inspect --help
 image inspect|"whelk image inspect" needs at least one IMAGE argument; see whelk image inspect --help
+inspect --type pod x|--type pod: whelk has no pods; known: container, image, network, volume, all
 inspect --type pot x|--type pot is not known; known: container, image, network, volume, all
 inspect --type|option "--type" of "whelk inspect" needs a value: --type KIND
 inspect --typ image x|unknown option "--typ" for "whelk inspect"; did you mean "--type"?
