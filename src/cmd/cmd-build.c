@@ -4,6 +4,7 @@
 #include "registry-flags.h"
 
 #include "whelk/build.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 
 #include <fcntl.h>
@@ -249,6 +250,7 @@ static int run(void *opts, char **args)
         r = write_metadata(&build, o->metadata_file, id);
     if (r < 0)
         return r;
+    event_object(s, "image", "build", id, build.tags ? build.tags[0] : id);
     if (!to_stdout)
         printf("%s\n", id);
     return 0;

@@ -15,7 +15,7 @@ struct events_opts {
 
 static const struct opt events_table[] = {
     {"filter", 'f', OPT_LIST, OPT(struct events_opts, filters), .arg = "KEY=VALUE",
-     .help = "only these: container, event, image, label, secret, type, volume"},
+     .help = "only these: container, event, image, label, network, secret, type, volume"},
     {"format", 0, OPT_STR, OPT(struct events_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each event, as '{{.Action}} {{.Name}}'"},
     {"no-trunc", 0, OPT_BOOL, OPT(struct events_opts, no_trunc), .help = "show whole ids"},
@@ -43,6 +43,11 @@ static int match_volume(const void *object, const char *value, void *ctx)
     return match_object(object, "volume", value);
 }
 
+static int match_network(const void *object, const char *value, void *ctx)
+{
+    return match_object(object, "network", value);
+}
+
 static int match_secret(const void *object, const char *value, void *ctx)
 {
     return match_object(object, "secret", value);
@@ -54,11 +59,16 @@ static int match_image(const void *object, const char *value, void *ctx)
     return (e->image && filter_regex(e->image, value) > 0) || match_object(e, "image", value);
 }
 
-/* docker's "die" is podman's "died". */
+/* docker's and podman's other words for the same. */
 static int match_event(const void *object, const char *value, void *ctx)
 {
+    static const char *const same[][2] = {
+        {"delete", "remove"}, {"destroy", "remove"}, {"die", "died"}, {"loadFromArchive", "load"}};
     const struct event *e = object;
-    return e->action && str_eq(e->action, str_eq(value, "die") ? "died" : value);
+    for (size_t i = 0; i < ARRAY_LEN(same); i++)
+        if (str_eq(value, same[i][0]))
+            value = same[i][1];
+    return e->action && str_eq(e->action, value);
 }
 
 static int match_type(const void *object, const char *value, void *ctx)
@@ -73,10 +83,9 @@ static int match_label(const void *object, const char *value, void *ctx)
 }
 
 static const struct filter_key keys[] = {
-    {"container", match_container, false}, {"event", match_event, false},
-    {"image", match_image, false},         {"label", match_label, true},
-    {"secret", match_secret, false},       {"type", match_type, false},
-    {"volume", match_volume, false},       {NULL, NULL, false},
+    {"container", match_container, false}, {"event", match_event, false},     {"image", match_image, false},
+    {"label", match_label, true},          {"network", match_network, false}, {"secret", match_secret, false},
+    {"type", match_type, false},           {"volume", match_volume, false},   {NULL, NULL, false},
 };
 
 static json_t *text(const char *s)
@@ -123,6 +132,7 @@ static json_t *event_json(const struct event *e)
     json_object_set_new(o, "Name", text(e->name));
     json_object_set(o, "Attributes", attributes);
     json_object_set_new(o, "ContainerExitCode", exit_json(e));
+    json_object_set_new(o, "Error", text(strv_env_get(e->attributes, "error")));
     json_object_set_new(o, "HealthStatus", text(strv_env_get(e->attributes, "healthStatus")));
     return o;
 }
@@ -163,6 +173,15 @@ static void defaults(void *opts)
     ((struct events_opts *)opts)->stream = true;
 }
 
+/* What whelk has none of, is told so. */
+static int check_filters(const struct events_opts *o)
+{
+    strv_foreach (filter, o->filters)
+        if (str_after(filter, "pod=") || str_eq(filter, "type=pod"))
+            return err_set(-EINVAL, "--filter %s: whelk has no pods, so nothing happens to them", filter);
+    return filter_check(keys, o->filters);
+}
+
 static int parse_format(struct events_opts *o)
 {
     return o->format ? template_parse(str_eq(o->format, "json") ? "{{json .}}" : o->format, &o->template) : 0;
@@ -173,7 +192,7 @@ static int run(void *opts, char **args)
     struct events_opts *o = opts;
     struct store *s;
     int64_t since = time_now(), until = 0;
-    int r = filter_check(keys, o->filters);
+    int r = check_filters(o);
     if (r == 0)
         r = parse_format(o);
     if (r == 0 && o->since)

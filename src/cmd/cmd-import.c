@@ -2,6 +2,7 @@
 #include "cmd.h"
 
 #include "whelk/build.h"
+#include "whelk/event.h"
 #include "whelk/image.h"
 #include "whelk/layer.h"
 #include "whelk/ref.h"
@@ -66,9 +67,11 @@ static int import(struct store *s, int in, const char *reference, const struct i
         r = publish(st, key, o, &config, id);
     if (r == 0 && reference)
         r = name_set(s, reference, id);
-    if (r == 0)
-        printf("%s\n", id);
-    return r;
+    if (r < 0)
+        return r;
+    event_object(s, "image", "import", id, reference ? reference : id);
+    printf("%s\n", id);
+    return 0;
 }
 
 static int run(void *opts, char **args)

@@ -2,6 +2,7 @@
 #include "cmd.h"
 #include "image-names.h"
 
+#include "whelk/event.h"
 #include "whelk/gc.h"
 #include "whelk/receive.h"
 #include "whelk/ref.h"
@@ -60,6 +61,7 @@ static int load_one(const char *digest, char *const *names, void *arg)
     if (r < 0)
         return r;
     x->loaded++;
+    event_object(x->store, "image", "load", id, full ? full[0] : id);
     strv_foreach (name, full)
         printf("Loaded image: %s\n", name);
     if (!full)

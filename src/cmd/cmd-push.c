@@ -3,6 +3,7 @@
 
 #include "registry-flags.h"
 #include "whelk/copy.h"
+#include "whelk/event.h"
 #include "whelk/fd.h"
 #include "whelk/image.h"
 #include "whelk/ref.h"
@@ -174,6 +175,8 @@ static int push(struct context *x, const char *id, const char *reference, const 
     if (r == 0)
         r = remember(x, id, &known);
     source_free(src);
+    if (r == 0)
+        event_object(x->store, "image", "push", id, str_after(name, "docker://") ?: name);
     return r < 0 ? err_wrap(r, "cannot push to %s", str_after(name, "docker://") ?: name) : 0;
 }
 

@@ -3,6 +3,7 @@
 #include "image-names.h"
 
 #include "whelk/copy.h"
+#include "whelk/event.h"
 #include "whelk/image.h"
 
 struct save_opts {
@@ -88,6 +89,8 @@ static int save_one(const struct context *x, const char *arg)
     named.name = reference ? reference : "";
     r = image_copy(src, NULL, x->dst, &named, digest);
     source_free(src);
+    if (r == 0)
+        event_object(x->store, "image", "save", id, reference ? reference : id);
     return r;
 }
 

@@ -4,6 +4,7 @@
 #include "whelk/pull.h"
 
 #include "whelk/err.h"
+#include "whelk/event.h"
 #include "whelk/image.h"
 #include "whelk/log.h"
 #include "whelk/policy.h"
@@ -198,6 +199,19 @@ static int pull_typed(struct pull *p, const char *typed)
     return strv_len(candidates) > 1 ? err_set(r, "no registry gives %s: %s", typed, reasons.data) : r;
 }
 
+/* The events of a pull: one for each image, or why it failed. */
+static void tell(const struct pull *p, const char *typed, int r)
+{
+    char type[] = "image", action[] = "pull-error", *name = (char *)(uintptr_t)typed;
+    auto_strv char **facts = NULL;
+    strv_foreach (id, r == 0 ? p->ids : NULL)
+        event_object(p->store, type, "pull", id, typed);
+    if (r == 0)
+        return;
+    strv_addf(&facts, "error=%s", err_text(r));
+    event_write(p->store, &(struct event){.type = type, .action = action, .name = name, .attributes = facts});
+}
+
 int image_pull(struct store *s, const char *name, const struct pull_options *o, char ***ret_ids)
 {
     auto_with(pull_done) struct pull p = {.store = s, .o = o};
@@ -207,10 +221,9 @@ int image_pull(struct store *s, const char *name, const struct pull_options *o, 
         r = err_set(-EINVAL, "--all-tags is for registries");
     if (r == 0)
         r = transport_rest(typed) ? pull_source(&p, typed, NULL) : pull_typed(&p, typed);
-    if (r == 0) {
+    tell(&p, typed, r);
+    if (r == 0)
         strv_extend(ret_ids, p.ids);
-        return 0;
-    }
     return r;
 }
 

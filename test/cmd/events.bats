@@ -76,8 +76,37 @@ starts_and_shows() {
     assert_output $'container died ev4\ncontainer died ev5'
 }
 
+images() { # the actions on images whose name matches, so far, without those on the name itself
+    whelk events --since 1h --stream=false -f type=image --format '{{.Action}} {{.Name}}' | grep "$1" | grep -v '^u*n*tag ' | cut -d ' ' -f 1 | tr '\n' ' '
+}
+
+@test "images: import, build, save, load, push, pull and what failed" {
+    whelk import "$WHELK_TOOLS/base.tar" ev:one >/dev/null
+    printf 'FROM ev:one\nLABEL a=b\n' >Dockerfile
+    whelk build -q -t ev:two . >/dev/null
+    whelk save -o two.tar ev:two
+    whelk push -q ev:two oci:layout:two
+    whelk rmi ev:two >/dev/null
+    whelk load -q -i two.tar >/dev/null
+    assert_equal "$(images ev:one)" "import "
+    assert_equal "$(images ev:two)" "build save load "
+    assert_equal "$(images oci:layout)" "push "
+    whelk pull -q oci:layout:two >/dev/null
+    run ! whelk pull -q oci:nowhere:x
+    assert_equal "$(images oci:)" "push pull pull-error "
+    run_whelk events --since 1h --stream=false -f event=pull-error --format '{{.Error}}'
+    assert_output --partial nowhere
+    assert_equal "$(whelk events --since 1h --stream=false -f event=loadFromArchive -f image=ev:two --format '{{.Type}} {{.Action}}')" \
+        "image load"
+    whelk rmi -f ev:one ev:two >/dev/null
+    [ -n "$(whelk events --since 1h --stream=false -f event=delete -f type=image)" ]
+    assert_equal "$(whelk events --since 1h --stream=false -f network=nosuch)" ""
+}
+
 @test "mistakes" {
-    refused 125 'there is no filter "evnt"; did you mean event? Known: container, event, image, label, secret, type, volume' events -f evnt=x
+    refused 125 '--filter pod=x: whelk has no pods, so nothing happens to them' events -f pod=x
+    refused 125 '--filter type=pod: whelk has no pods, so nothing happens to them' events -f type=pod
+    refused 125 'there is no filter "evnt"; did you mean event? Known: container, event, image, label, network, secret, type, volume' events -f evnt=x
     run_whelk events --since nonsense
     assert_status 125
     assert_one_error
