@@ -24,10 +24,14 @@ int rootfs_run(const struct store *s, const struct ctr *c, unsigned flags, int (
 /* All files of the root as a tar archive, without mounts. */
 int rootfs_export(const struct store *s, const struct ctr *c, int out);
 
-/* Calls line(ctx, 'A' | 'C' | 'D', path) for what the container has added, changed and deleted, sorted by path; what
- * whelk put there itself is left out. Runs in a worker: line may print, and flushes what it prints. */
+/* Calls line(ctx, 'A' | 'C' | 'D', path) for what the container has added, changed and deleted, sorted by path, and at
+ * the end line(ctx, 0, NULL); what whelk put there itself is left out. Runs in a worker: line may print, and flushes
+ * what it prints. */
 int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path),
                    void *ctx);
+/* The same for the topmost layer of an image (keys, bottom first) beside those below. */
+int rootfs_image_changes(const struct store *s, char *const *layers,
+                         void (*line)(void *ctx, char kind, const char *path), void *ctx);
 
 /* One side of a copy. */
 struct copy_end {

@@ -1,40 +1,35 @@
 /* whelk diff */
-#include "cmd.h"
+#include "diff.h"
 
-#include "whelk/rootfs.h"
+#include "targets.h"
 
-static void print_line(void *ctx, char kind, const char *path)
-{
-    auto_free char *shown = str_printable(path);
-    printf("%c %s\n", kind, shown);
-    fflush(stdout);
-}
+struct diff_opts {
+    char *format;
+    bool latest;
+};
+
+static const struct opt diff_table[] = {
+    DIFF_FORMAT_ROW(offsetof(struct diff_opts, format)),
+    TARGET_LATEST(offsetof(struct diff_opts, latest)),
+    OPT_END,
+};
 
 static int run(void *opts, char **args)
 {
-    struct store *s;
-    auto_free char *id = NULL;
-    struct ctr c = {0};
-    int r = cmd_store(&s);
-    if (r == 0)
-        r = ctr_find(s, args[0], &id);
-    if (r == 0)
-        r = ctr_load(s, id, &c);
-    if (r == 0)
-        r = rootfs_changes(s, &c, print_line, NULL);
-    ctr_done(&c);
-    return r;
+    const struct diff_opts *o = opts;
+    return diff_print(&(struct diff_request){args[0], o->format, o->latest, .containers = true, .images = true});
 }
 
 const struct cmd cmd_diff = {
     .names = "diff;container diff",
-    .args = "CONTAINER",
+    .args = "[OPTIONS] CONTAINER|IMAGE",
     .summary = "show which files a container has changed",
     .description = "Prints a line for each file that a container, running or not, has added (A), changed (C) or "
-                   "deleted (D) since it was made from its image.",
-    .examples = "whelk diff web\nwhelk diff 3f5a\nwhelk container diff web",
-    .min_args = 1,
+                   "deleted (D) since it was made from its image; of an image, what its topmost layer does.",
+    .examples = "whelk diff web\nwhelk diff --format json web | jq -r '.added[]'\nwhelk diff debian:12",
+    .opts = diff_table,
+    .opts_size = sizeof(struct diff_opts),
     .max_args = 1,
-    .complete = COMPLETE_CONTAINER,
+    .complete = COMPLETE_ANY,
     .run = run,
 };

@@ -56,7 +56,8 @@ static int match_secret(const void *object, const char *value, void *ctx)
 static int match_image(const void *object, const char *value, void *ctx)
 {
     const struct event *e = object;
-    return (e->image && filter_regex(e->image, value) > 0) || match_object(e, "image", value);
+    const char *name = e->type && str_eq(e->type, "image") ? e->name : e->image;
+    return (name && filter_regex(name, value) > 0) || match_object(e, "image", value);
 }
 
 /* docker's and podman's other words for the same. */

@@ -1,4 +1,4 @@
-/* diff: the upper directory of a container beside its layers.
+/* diff: the upper directory of a container beside its layers, or the topmost layer of an image beside the others.
  * Runs in: a worker that is root in the store's user namespace. The container may be running: what changes meanwhile is
  * told or not. */
 #include "rootfs-parts.h"
@@ -41,7 +41,9 @@ char **rootfs_stubs(const struct ctr *c, int lower)
 
 struct changes {
     const struct store *s;
-    const struct ctr *c;
+    const struct ctr *c; /* its layers are what lies below */
+    const char *upper;   /* relative to the store */
+    bool with_stubs;     /* whelk may have made mount points in upper */
     char **stubs;
     char **found; /* "A/path" */
     void (*line)(void *ctx, char kind, const char *path);
@@ -156,15 +158,14 @@ static int path_compare(const void *a, const void *b)
 static int changes_worker(void *arg)
 {
     struct changes *x = arg;
-    auto_free char *path = xasprintf("containers/%s/upper", x->c->id);
-    auto_close int store = -1, lower = -1, upper = dir_open(x->s->fd, path);
+    auto_close int store = -1, lower = -1, upper = dir_open(x->s->fd, x->upper);
     int r = upper < 0 ? upper : rootfs_unshare_worker(x->s, &store);
     if (r == 0)
         r = rootfs_merge_worker(x->s, store, x->c, NULL, &lower);
     if (r < 0)
         return r;
     auto_close int root = openat(lower, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    x->stubs = rootfs_stubs(x->c, root);
+    x->stubs = x->with_stubs ? rootfs_stubs(x->c, root) : NULL;
     r = look_below(x, &(struct level){.upper = upper, .lower = root, .path = ""});
     if (r < 0)
         return r;
@@ -173,13 +174,29 @@ static int changes_worker(void *arg)
         qsort(x->found, n, sizeof *x->found, path_compare);
     strv_foreach (line, x->found)
         x->line(x->ctx, *line, line + 1);
+    x->line(x->ctx, 0, NULL);
     return 0; /* the process ends here, and with it what was found */
 }
 
 int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void *ctx, char kind, const char *path),
                    void *ctx)
 {
-    struct changes x = {.s = s, .c = c, .line = line, .ctx = ctx};
+    auto_free char *upper = xasprintf("containers/%s/upper", c->id);
+    struct changes x = {.s = s, .c = c, .upper = upper, .with_stubs = true, .line = line, .ctx = ctx};
+    fflush(NULL);
+    return store_run(s, changes_worker, &x);
+}
+
+/* A layer that is in the image twice, or holds nothing, has changed nothing where it comes again. */
+int rootfs_image_changes(const struct store *s, char *const *layers,
+                         void (*line)(void *ctx, char kind, const char *path), void *ctx)
+{
+    size_t n = strv_len(layers);
+    auto_strv char **below = NULL;
+    for (size_t i = 0; i + 1 < n; i++)
+        strv_add(&below, layers[i]);
+    auto_free char *upper = n ? xasprintf("layers/%s/diff", layers[n - 1]) : xstrdup("layers/empty");
+    struct changes x = {.s = s, .c = &(struct ctr){.layers = below}, .upper = upper, .line = line, .ctx = ctx};
     fflush(NULL);
     return store_run(s, changes_worker, &x);
 }

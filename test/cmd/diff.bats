@@ -66,6 +66,44 @@ C /etc/group" diff c
     answers 'A /a\x1b[31m\x0ab' diff c
 }
 
-@test "what is not there" {
-    refused 125 "no such container: none" diff none
+@test "an image: what its topmost layer changes" {
+    printf 'FROM base\nRUN touch /below\nRUN rm /etc/passwd /below; touch /new; echo x >>/etc/group\n' | build_image three >/dev/null
+    local changes='D /below
+C /etc
+C /etc/group
+D /etc/passwd
+A /new'
+    answers "$changes" image diff three
+    answers "$changes" diff three
+    assert_equal "$(whelk image diff --format json three | jq -Sc .)" \
+        '{"added":["/new"],"changed":["/etc","/etc/group"],"deleted":["/below","/etc/passwd"]}'
+    run_whelk image diff base # one layer: everything
+    assert_success
+    assert_line "A /bin/busybox"
+    assert_line "A /etc"
+    run ! grep -qv '^A ' <<<"$output"
+    whelk create --name three base true >/dev/null # a container comes first
+    answers "" diff three
+    answers "$changes" image diff three
+    whelk rm three >/dev/null
+    whelk rmi three >/dev/null
+}
+
+@test "as JSON, and the last container" {
+    whelk run --name c base sh -c 'echo a >/added; rm /etc/passwd; touch "/$(printf "a\nb")"'
+    local all='{"added":["/a\nb","/added"],"changed":["/etc"],"deleted":["/etc/passwd"]}'
+    assert_equal "$(whelk diff --format json c | jq -Sc .)" "$all"
+    assert_equal "$(whelk diff --latest --format json | jq -Sc .)" "$all"
+    whelk create --name d base true >/dev/null
+    answers '{}' container diff -l --format json
+}
+
+@test "what is not there, and mistakes" {
+    refused 125 "no such container or image: none" diff none
+    run_whelk image diff none
+    assert_status 125
+    assert_stderr --partial "Error: no such image: none ("
+    refused 125 "name a container, or give --latest" diff
+    refused 125 "--format table is not known; known: json" diff --format table x
+    refused 125 '"whelk image diff" needs one IMAGE argument; see whelk image diff --help' image diff
 }
