@@ -33,6 +33,12 @@ int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void
 int rootfs_image_changes(const struct store *s, char *const *layers,
                          void (*line)(void *ctx, char kind, const char *path), void *ctx);
 
+/* Mounts a container's files, without its volumes, or those of an image, read-only, as a view (whelk/view.h) that is
+ * not there yet. Of a running container it is what its processes see, else what the next start goes on with. For
+ * callers that may mount: root, or inside whelk unshare. */
+int rootfs_mount(const struct store *s, const struct ctr *c);
+int rootfs_mount_image(const struct store *s, const char *id);
+
 /* One side of a copy. */
 struct copy_end {
     const struct ctr *c; /* NULL: the host */

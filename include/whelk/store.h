@@ -15,11 +15,15 @@ struct store {
     char *run_path; /* directory of sockets; made at first use by store_run_dir */
     char *uuid;
     struct idmap map; /* what the trees are written with */
+    bool unshared;    /* by store_open_unshared */
 };
 
 /* Opens or makes the store at root (NULL: $XDG_DATA_HOME/whelk, ~/.local/share/whelk; root: /var/lib/whelk); checks the
  * marker, its version, owner and id map. Refuses to make one in a directory that holds other things (PAIN-07). */
 int store_open(const char *root, const char *runroot, struct store **ret);
+/* The existing store at path for a command that the user runs in his own whelk unshare: there he is uid 0, and the ids
+ * that the trees are written with are plain ones, so its map is none. */
+int store_open_unshared(const char *path, struct store **ret);
 void store_close(struct store *s);
 /* Takes gc.lock shared: while the returned descriptor is open, nothing that exists is collected. For short operations;
  * long ones pin (stage.h). */

@@ -167,7 +167,8 @@ static int check_not_unshared(void)
     const char *path = getenv(UNSHARED_ENV);
     if (str_empty(path) || geteuid() != 0)
         return 0;
-    return err_set(-EPERM, "whelk does not work inside of whelk unshare; leave it to use the store %s", path);
+    return err_set(
+        -EPERM, "whelk does not work inside of whelk unshare, but for whelk mount; leave it to use the store %s", path);
 }
 
 int cmd_store(struct store **ret)
@@ -182,6 +183,17 @@ int cmd_store(struct store **ret)
     }
     *ret = store;
     return 0;
+}
+
+int cmd_store_to_mount(const char *what, struct store **ret)
+{
+    const char *path = getenv(UNSHARED_ENV);
+    if (!str_empty(path) && geteuid() == 0)
+        return store_open_unshared(path, ret);
+    int r = cmd_store(ret);
+    if (r == 0 && what && !idmap_none(&(*ret)->map))
+        r = err_set(-EPERM, "a user mounts only in a namespace of his own: run whelk unshare, and in it %s", what);
+    return r;
 }
 
 int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx)

@@ -58,6 +58,9 @@ int cmd_print_group(const char *group, bool alone, FILE *out);
 #define UNSHARED_ENV "WHELK_UNSHARED"
 /* The store of this invocation (--root), opened at the first call and kept. */
 int cmd_store(struct store **ret);
+/* For commands that mount: the same as root; for a user the store of the whelk unshare that they run in, -EPERM with
+ * text outside of it. what: the command, to be shown; NULL: the user may be outside too, and gets what cmd_store gives. */
+int cmd_store_to_mount(const char *what, struct store **ret);
 /* For commands over several objects: calls fn for each argument, prints the error of each that fails ("Error: ...") and
  * goes on. Returns 0 or what cmd_worse makes of the errors' statuses. */
 int cmd_each(char *const *args, int (*fn)(const char *arg, void *ctx), void *ctx);

@@ -13,6 +13,7 @@
 #include "whelk/mnt.h"
 #include "whelk/overlay.h"
 #include "whelk/run.h"
+#include "whelk/view.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -87,7 +88,12 @@ int child_mount_root(struct child *k)
     auto_close int root = -1;
     uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
     int r = p->fresh && k->builder ? own_upper(k, upper) : 0;
-    if (r == 0)
+    int taken = r < 0 ? r : view_take(k->store_fd, p->dir, &root); /* whelk mount was faster */
+    if (taken < 0)
+        return taken;
+    if (taken)
+        r = mnt_attrs(root, attrs, (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) & ~attrs, false);
+    else
         r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work,
                           attrs, &root);
     if (r < 0)

@@ -11,6 +11,7 @@
 #include "whelk/mnt.h"
 #include "whelk/overlay.h"
 #include "whelk/tree-tar.h"
+#include "whelk/view.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -91,7 +92,11 @@ static int mount_worker(struct rootfs_job *j, int *ret_root)
     int r = rootfs_unshare_worker(j->s, &store);
     if (r < 0 || !(j->flags & ROOTFS_WRITE))
         return r < 0 ? r : rootfs_merge_worker(j->s, store, j->c, upper, ret_root);
+    auto_free char *dir = xasprintf("containers/%s", j->c->id);
     auto_strv char **layers = ctr_layer_keys(j->s, j->c, j->c->layers);
+    r = view_take(store, dir, ret_root);
+    if (r != 0)
+        return MIN(r, 0);
     r = layer_lowers(j->s, layers, &lowers);
     if (r == 0)
         r = dir_make(store, work, 0700);

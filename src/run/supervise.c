@@ -18,6 +18,7 @@
 #include "whelk/lock.h"
 #include "whelk/proc.h"
 #include "whelk/units.h"
+#include "whelk/view.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -546,7 +547,7 @@ static void clean_up(struct launch *l, char ret_trash[80])
         *ret_trash = 0;
     if (*ret_trash)
         event_container(l->store, l->c, "remove", NULL);
-    if (!l->c->auto_remove)
+    if (!l->c->auto_remove && !view_there(l->ctr_fd)) /* else whelk mount goes on with it */
         tree_remove(l->ctr_fd, "work");
 }
 

@@ -15,6 +15,7 @@
 #include "whelk/lock.h"
 #include "whelk/log.h"
 #include "whelk/proc.h"
+#include "whelk/view.h"
 #include "whelk/volume.h"
 
 #include <fcntl.h>
@@ -544,6 +545,7 @@ int ctr_retire(const struct store *s, const char *id, char ret_trash[80])
 {
     struct ctr c = {0};
     int loaded = ctr_load(s, id, &c); /* a damaged record must not make it stay */
+    view_drop(s, "containers", id);
     int r = trash_move(s, "containers", id, ret_trash);
     if (r < 0) {
         ctr_done(&c);

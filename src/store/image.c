@@ -11,6 +11,7 @@
 #include "whelk/layer.h"
 #include "whelk/manifest.h"
 #include "whelk/units.h"
+#include "whelk/view.h"
 
 #include <fcntl.h>
 
@@ -278,6 +279,7 @@ int image_remove(const struct store *s, const char *id)
     if (!store_has(s, "images", id))
         return -ENOENT;
     r = remove_names_of(s, id);
+    view_drop(s, "images", id);
     if (r == 0)
         r = trash_move(s, "images", id, trash);
     fd_close(take_fd(&lock));

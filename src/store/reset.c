@@ -8,6 +8,7 @@
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/view.h"
 
 #include <fcntl.h>
 
@@ -43,6 +44,16 @@ static int remove_trees(void *arg)
     return r;
 }
 
+/* Those of containers went with them. */
+static void drop_views(const struct store *s)
+{
+    auto_strv char **images = NULL;
+    if (dir_names(s->fd, "images", &images) < 0)
+        err_clear(); /* the removal will tell */
+    strv_foreach (id, images)
+        view_drop(s, "images", id);
+}
+
 int store_reset(const struct store *s)
 {
     auto_close int lock = -1;
@@ -51,6 +62,8 @@ int store_reset(const struct store *s)
         r = store_lock_all(s, PATIENCE_MS, &lock);
     if (r == -EWOULDBLOCK)
         return err_set(-EBUSY, "the store %s is in use: another command is at work", s->path);
+    if (r == 0)
+        drop_views(s);
     if (r == 0)
         r = store_run(s, remove_trees, (void *)(uintptr_t)s);
     if (r < 0)

@@ -209,12 +209,12 @@ static int check_marker(struct store *s, const struct store_marker *m)
     if (m->version != STORE_VERSION)
         return err_set(-EPROTO, "the store %s has version %lld, this whelk knows version %d", s->path,
                        (long long)m->version, STORE_VERSION);
-    if (m->uid != (int64_t)geteuid())
+    if (!s->unshared && m->uid != (int64_t)geteuid())
         return err_set(-EPERM, "the store %s belongs to uid %lld, not to uid %u", s->path, (long long)m->uid,
                        (unsigned)geteuid());
     if (str_empty(m->uuid))
         return err_set(-EBADMSG, "the marker of the store %s has no uuid", s->path);
-    return idmap_from_json(m->idmap, &s->map);
+    return s->unshared ? 0 : idmap_from_json(m->idmap, &s->map);
 }
 
 static int read_marker(struct store *s)
@@ -266,6 +266,22 @@ int store_open(const char *root, const char *runroot, struct store **ret)
         r = open_root(s);
     if (r == 0)
         r = check_owner(s);
+    if (r == 0)
+        r = read_marker(s);
+    if (r == 0)
+        *ret = take_ptr(&s);
+    return r;
+}
+
+int store_open_unshared(const char *path, struct store **ret)
+{
+    auto_with(store_close_auto) struct store *s = xcalloc(1, sizeof(*s));
+    s->unshared = true;
+    s->path = xstrdup(path);
+    s->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = s->fd < 0 ? err_sys("cannot open the store %s", path) : check_owner(s);
+    if (r == 0 && faccessat(s->fd, store_marker_name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        r = err_set(-ENOENT, "%s is not a store", path);
     if (r == 0)
         r = read_marker(s);
     if (r == 0)

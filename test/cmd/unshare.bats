@@ -88,7 +88,7 @@ load ../lib/common
     run_whelk unshare "$WHELK" ps
     assert_status 125
     assert_one_error
-    assert_stderr "Error: whelk does not work inside of whelk unshare; leave it to use the store $STORE"
+    assert_stderr "Error: whelk does not work inside of whelk unshare, but for whelk mount; leave it to use the store $STORE"
     run_whelk unshare "$WHELK" --version
     assert_success
 }
