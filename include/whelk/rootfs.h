@@ -49,6 +49,7 @@ struct copy_options {
     bool owners; /* keep owners (-a); else what comes to a container is root's, and what comes to the host the caller's
                   */
     bool follow_link; /* the source, if it is a link */
+    bool overwrite;   /* directories take the place of other things in the destination, and the other way round */
 };
 /* Copies by the rules of docker cp: a directory's name is kept where the destination is a directory, unless the source
  * ends in "/."; a destination with a slash at its end must be a directory. */

@@ -26,10 +26,11 @@ struct tree_tar_fill {
     void *ctx;
     bool owners;             /* set owners; else all is the process's own */
     bool no_set_ids;         /* without setuid and setgid bits and xattrs: for the host */
+    bool overwrite;          /* a directory may take the place of something else, and something else that of one */
     const struct idmap *map; /* with owners: that the process has, for messages and for users of a single id */
 };
 /* Makes what the archive has. Entries replace files of their names; directories stay; neither takes the place of the
- * other. Devices are left out. Names with "..", and such that lead through a symbolic link, are refused. */
+ * other without overwrite. Devices are left out. Names with "..", and such that lead through a symbolic link, are refused. */
 int tree_tar_fill(const struct tree_tar_fill *f);
 
 #endif

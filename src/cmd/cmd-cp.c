@@ -5,13 +5,15 @@
 #include "whelk/rootfs.h"
 
 struct cp_opts {
-    bool archive, follow_link, quiet;
+    bool archive, follow_link, overwrite, quiet;
 };
 
 static const struct opt cp_table[] = {
     {"archive", 'a', OPT_BOOL, OPT(struct cp_opts, archive), .help = "keep owners, by number"},
     {"follow-link", 'L', OPT_BOOL, OPT(struct cp_opts, follow_link),
      .help = "copy what a symbolic link SOURCE leads to"},
+    {"overwrite", 0, OPT_BOOL, OPT(struct cp_opts, overwrite),
+     .help = "let directories replace other things, and other things directories"},
     {"quiet", 'q', OPT_BOOL, OPT(struct cp_opts, quiet), .help = "print nothing; it never does"},
     OPT_END,
 };
@@ -76,7 +78,9 @@ static int copy(struct side *from, struct side *to, const struct cp_opts *o)
     if (r == 0)
         r = side_open(s, to, STDOUT_FILENO, &b);
     if (r == 0)
-        r = rootfs_copy(s, &a, &b, &(struct copy_options){.owners = o->archive, .follow_link = o->follow_link});
+        r = rootfs_copy(
+            s, &a, &b,
+            &(struct copy_options){.owners = o->archive, .follow_link = o->follow_link, .overwrite = o->overwrite});
     if (r < 0)
         return r;
     tell(s, a.c);

@@ -174,7 +174,8 @@ static int place_name(const struct receive *v, const struct tar_entry *first, bo
 {
     struct end *e = v->e;
     auto_free char *shown = str_printable(e->path);
-    if (e->other_archive || (is_there && (e->must_be_dir || first->type == TAR_DIR)))
+    bool must_stay = first->type == TAR_DIR && !e->o->overwrite;
+    if (e->other_archive || (is_there && (e->must_be_dir || must_stay)))
         return is_there ? err_set(-ENOTDIR, "%s%s is not a directory", shown, where(e)) : failed(e, -ENOENT);
     if (e->must_be_dir && first->type != TAR_DIR)
         return err_set(-ENOENT, "no such directory%s: %s", where(e), shown);
@@ -216,8 +217,13 @@ static int receive_worker(int root, void *arg)
     int r = inside ? ctr_idmap(e->s, e->e->c, &map) : 0;
     if (r < 0)
         return r;
-    return tree_tar_fill(&(struct tree_tar_fill){
-        .in = e->fd, .place = place, .ctx = &v, .owners = inside || e->o->owners, .no_set_ids = !inside, .map = &map});
+    return tree_tar_fill(&(struct tree_tar_fill){.in = e->fd,
+                                                 .place = place,
+                                                 .ctx = &v,
+                                                 .owners = inside || e->o->owners,
+                                                 .no_set_ids = !inside,
+                                                 .overwrite = e->o->overwrite,
+                                                 .map = &map});
 }
 
 /* ---- the processes ---- */

@@ -178,6 +178,8 @@ static int clear_name(const struct fill *f, int dir, const char *name)
 {
     if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
         return 0;
+    if (errno == EISDIR && f->f->overwrite)
+        return tree_remove(dir, name);
     return errno == EISDIR ? bad_entry(f, -EISDIR, "a directory has its place") : entry_errno(f);
 }
 
@@ -246,6 +248,9 @@ static int fill_dir(struct fill *f, int dir, const char *name)
     if (!made && errno != EEXIST)
         return entry_errno(f);
     auto_close int fd = openat(dir, name, DIR_FLAGS);
+    if (fd < 0 && (errno == ENOTDIR || errno == ELOOP) && f->f->overwrite && unlinkat(dir, name, 0) == 0 &&
+        mkdirat(dir, name, 0700) == 0)
+        fd = openat(dir, name, DIR_FLAGS);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP
                    ? bad_entry(f, -ENOTDIR, "something that is no directory has its place")

@@ -93,6 +93,38 @@ x"
     assert_stderr --partial "a directory has its place"
 }
 
+@test "--overwrite: directories and other things in each other's place" {
+    mkdir -p new/thing/deep
+    echo x >new/file
+    whelk cp new/. stopped:/over
+    mkdir -p other/file/below
+    echo y >other/thing
+    run_whelk cp other/. stopped:/over
+    assert_status 125
+    assert_stderr --partial "has its place"
+    whelk cp --overwrite other/. stopped:/over
+    assert_equal "$(names_in stopped /over/.)" "./ ./file/ ./file/below/ ./thing "
+    assert_equal "$(cat_in stopped /over/thing)" y
+    refused 125 "/over/thing in the container is not a directory" cp other stopped:/over/thing
+    whelk cp --overwrite new stopped:/over/thing
+    assert_equal "$(names_in stopped /over/thing/.)" "./ ./file ./thing/ ./thing/deep/ "
+    mkdir here
+    mkdir here/hosts
+    run_whelk cp stopped:/etc/group here/hosts
+    assert_success # into it
+    run_whelk cp --overwrite stopped:/over/. here
+    assert_success
+    [ -f here/thing/file ]
+    ln -s /etc/group here/link
+    mkdir -p withlink/link
+    whelk cp withlink/. stopped:/over
+    run_whelk cp stopped:/over/. here
+    assert_status 125
+    whelk cp --overwrite stopped:/over/. here # the link goes, not what it leads to
+    [ -d here/link ] && [ ! -L here/link ]
+    [ -f /etc/group ]
+}
+
 @test "archives on standard input and output" {
     tar --owner=0 --group=0 -c file dir | whelk cp - stopped:/tmp
     assert_equal "$(cat_in stopped /tmp/dir/sub/two)" 2
