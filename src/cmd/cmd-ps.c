@@ -6,8 +6,8 @@
 #include "whelk/units.h"
 
 struct ps_opts {
-    bool all, latest, no_trunc, noheading, quiet, size;
-    int64_t last;
+    bool all, latest, no_trunc, noheading, ns, pod, quiet, same, size;
+    int64_t last, watch;
     char *format, *sort;
     char **filters;
 };
@@ -16,7 +16,8 @@ static const struct opt ps_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct ps_opts, all), .help = "also those that do not run"},
     {"filter", 'f', OPT_LIST, OPT(struct ps_opts, filters), .arg = "KEY=VALUE",
      .help = "only those that match, as status=exited or label=KEY", .complete = COMPLETE_WORDS,
-     .words = "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= since= status= "
+     .words = "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= "
+              "since= status= "
               "until= volume="},
     {"format", 0, OPT_STR, OPT(struct ps_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each container, as '{{.Names}}'"},
@@ -24,11 +25,18 @@ static const struct opt ps_table[] = {
     {"latest", 'l', OPT_BOOL, OPT(struct ps_opts, latest), .help = "the last one that was made, in any state"},
     {"no-trunc", 0, OPT_BOOL, OPT(struct ps_opts, no_trunc), .help = "show whole ids and commands"},
     {"noheading", 0, OPT_BOOL, OPT(struct ps_opts, noheading), .help = "leave out the header line"},
+    {"ns", 0, OPT_BOOL, OPT(struct ps_opts, ns), .help = "show the namespaces of the commands"},
+    {"pod", 'p', OPT_BOOL, OPT(struct ps_opts, pod), .help = "add the columns of pods; no container is in one"},
     {"quiet", 'q', OPT_BOOL, OPT(struct ps_opts, quiet), .help = "only ids"},
     {"size", 's', OPT_BOOL, OPT(struct ps_opts, size),
      .help = "show what they wrote, and what they hold with their image"},
     {"sort", 0, OPT_STR, OPT(struct ps_opts, sort), .arg = "BY", .help = "order", .def = "created",
      .complete = COMPLETE_WORDS, .words = "command created id image names runningfor size status"},
+    {"watch", 'w', OPT_INT, OPT(struct ps_opts, watch), .arg = "SECONDS",
+     .help = "print the list anew at this interval, until interrupted"},
+    /* What these ask podman for is always so: builds leave no containers, and states are looked at, not remembered. */
+    {"external", 0, OPT_BOOL, OPT(struct ps_opts, same)},
+    {"sync", 0, OPT_BOOL, OPT(struct ps_opts, same)},
     OPT_END,
 };
 
@@ -45,8 +53,19 @@ static const struct template_column columns[] = {
     {"State", "STATE", false},
     {"CreatedAt", "CREATED AT", false},
     {"LocalVolumes", "LOCAL VOLUMES", false},
+    {"Pod", "POD ID", false},
+    {"PodName", "PODNAME", false},
 };
-enum { N_COLUMNS = ARRAY_LEN(columns), SIZE_COLUMN = 7 };
+enum { N_COLUMNS = ARRAY_LEN(columns), SIZE_COLUMN = 7, POD_COLUMN = N_COLUMNS - 2 };
+
+/* --ns: podman's columns, and the names of the kernel's links. */
+static const struct template_column ns_columns[] = {
+    {"ID", "CONTAINER ID", true}, {"Names", "NAMES", true}, {"Pid", "PID", true}, {"CGROUPNS", "CGROUPNS", true},
+    {"IPC", "IPC", true},         {"MNT", "MNT", true},     {"NET", "NET", true}, {"PIDNS", "PIDNS", true},
+    {"USERNS", "USERNS", true},   {"UTS", "UTS", true},
+};
+static const char *const ns_links[][2] = {{"CGROUPNS", "cgroup"}, {"IPC", "ipc"},     {"MNT", "mnt"}, {"NET", "net"},
+                                          {"PIDNS", "pid"},       {"USERNS", "user"}, {"UTS", "uts"}};
 
 static const struct sort_key sort_keys[] = {
     {"command", "Command", false}, {"created", "Created", true}, {"id", "ID", false},
@@ -59,6 +78,7 @@ struct context {
     const struct ps_opts *opts;
     int64_t now;
     bool full, sizes;
+    const struct sort_key *order;
 };
 
 /* ---- cells ---- */
@@ -200,6 +220,21 @@ static void add_podman(const struct context *x, const struct ctr_row *r, json_t 
     ctr_live_done(&live);
 }
 
+/* The number in "net:[4026531840]"; "" if the command does not run, or may not be looked at. */
+static void add_ns(const struct ctr_row *r, json_t *o)
+{
+    json_int_t pid = json_integer_value(json_object_get(o, "Pid"));
+    for (size_t i = 0; i < ARRAY_LEN(ns_links); i++) {
+        char target[64];
+        auto_free char *path = xasprintf("/proc/%lld/ns/%s", (long long)pid, ns_links[i][1]);
+        ssize_t n = pid > 0 ? readlink(path, target, sizeof target - 1) : -1;
+        target[MAX(n, 0)] = 0;
+        const char *at = strchr(target, '[');
+        auto_free char *number = at ? xstrndup(at + 1, strcspn(at + 1, "]")) : NULL;
+        json_object_set_new(o, ns_links[i][0], text(number));
+    }
+}
+
 static json_t *rows_json(const struct context *x, const struct ctr_rows *rows)
 {
     json_t *array = json_array();
@@ -212,6 +247,8 @@ static json_t *rows_json(const struct context *x, const struct ctr_rows *rows)
             add_docker(x, &rows->items[i], o);
         if (x->full)
             add_podman(x, &rows->items[i], o);
+        if (x->opts->ns)
+            add_ns(&rows->items[i], o);
         json_array_append_new(array, o);
     }
     return array;
@@ -219,54 +256,83 @@ static json_t *rows_json(const struct context *x, const struct ctr_rows *rows)
 
 /* ---- printing ---- */
 
-static int print(const struct context *x, const struct ctr_rows *rows, const struct sort_key *order)
+static int print(const struct context *x, const struct ctr_rows *rows)
 {
     const struct ps_opts *o = x->opts;
     struct template_column shown[N_COLUMNS];
     auto_json json_t *array = rows_json(x, rows);
     memcpy(shown, columns, sizeof shown);
     shown[SIZE_COLUMN].in_default = o->size;
-    if (order)
-        listing_sort(array, order);
-    return listing_print(o->quiet && listing_is_default(o->format) ? "{{.ID}}" : o->format, shown, N_COLUMNS, array,
-                         !o->noheading);
+    shown[POD_COLUMN].in_default = shown[POD_COLUMN + 1].in_default = o->pod;
+    if (x->order)
+        listing_sort(array, x->order);
+    const char *format = o->quiet && listing_is_default(o->format) ? "{{.ID}}" : o->format;
+    return o->ns ? listing_print(format, ns_columns, ARRAY_LEN(ns_columns), array, !o->noheading)
+                 : listing_print(format, shown, N_COLUMNS, array, !o->noheading);
 }
 
 static int check(const struct ps_opts *o, const struct sort_key **ret_order)
 {
     if (o->latest && o->last >= 0)
         return err_set(-EINVAL, "--latest and --last cannot be used together");
+    if (o->ns && (o->size || o->pod))
+        return err_set(-EINVAL, "--ns has columns of its own; leave out %s", o->size ? "--size" : "--pod");
+    if (o->watch < 0 || o->watch > 86400)
+        return err_set(-EINVAL, "--watch %lld: seconds, at least 1", (long long)o->watch);
+    strv_foreach (filter, o->filters)
+        if (str_after(filter, "pod="))
+            return err_set(-EINVAL, "--filter %s: whelk has no pods", filter);
     return o->sort ? listing_find_sort(sort_keys, o->sort, ret_order) : 0;
 }
 
-static int run(void *opts, char **args)
+/* Once. */
+static int list(const struct context *x)
 {
-    const struct ps_opts *o = opts;
-    const struct sort_key *order = NULL;
-    struct store *s;
+    const struct ps_opts *o = x->opts;
     struct ctr_rows rows = {0};
     int64_t last = o->latest ? 1 : o->last;
-    int r = check(o, &order);
-    if (r == 0)
-        r = cmd_store(&s);
-    if (r == 0)
-        r = ctr_rows_load(s, o->all || last > 0, o->filters, &rows);
+    int r = ctr_rows_load(x->store, o->all || last > 0, o->filters, &rows);
     if (r < 0)
         return r;
     size_t n = rows.n;
     if (last > 0)
         rows.n = MIN(n, (size_t)last);
-    bool plain = listing_is_default(o->format);
-    struct context x = {.store = s,
-                        .opts = o,
-                        .now = time_now(),
-                        .full = !plain,
-                        .sizes = o->size || (!plain && strstr(o->format, ".Size")) ||
-                                 (order && str_eq(order->field, "SizeRw"))};
-    r = print(&x, &rows, order);
+    r = print(x, &rows);
     rows.n = n;
     ctr_rows_done(&rows);
     return r;
+}
+
+static int watch(struct context *x)
+{
+    for (;;) {
+        if (isatty(STDOUT_FILENO))
+            printf("\033[H\033[J");
+        int r = list(x);
+        if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+            r = -EPIPE;
+        if (r < 0)
+            return r;
+        nanosleep(&(struct timespec){x->opts->watch, 0}, NULL);
+        x->now = time_now();
+    }
+}
+
+static int run(void *opts, char **args)
+{
+    const struct ps_opts *o = opts;
+    struct context x = {.opts = o, .now = time_now()};
+    struct store *s;
+    int r = check(o, &x.order);
+    if (r == 0)
+        r = cmd_store(&s);
+    if (r < 0)
+        return r;
+    bool plain = listing_is_default(o->format);
+    x.store = s;
+    x.full = !plain || o->ns || o->pod;
+    x.sizes = o->size || (!plain && strstr(o->format, ".Size")) || (x.order && str_eq(x.order->field, "SizeRw"));
+    return o->watch ? watch(&x) : list(&x);
 }
 
 static void defaults(void *opts)

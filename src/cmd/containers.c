@@ -203,6 +203,17 @@ static int match_restart(const void *object, const char *value, void *ctx)
     return str_eq(row->c.restart ? row->c.restart : "no", value);
 }
 
+/* podman's: would its policy start it after the machine was started? */
+static int match_boot(const void *object, const char *value, void *ctx)
+{
+    const struct ctr_row *row = object;
+    const char *policy = row->c.restart ? row->c.restart : "no";
+    bool wanted = str_eq(value, "true");
+    if (!wanted && !str_eq(value, "false"))
+        return err_set(-EINVAL, "--filter should-start-on-boot=%s is neither true nor false", value);
+    return wanted == (str_eq(policy, "always") || (str_eq(policy, "unless-stopped") && !row->state.stopped));
+}
+
 static int match_network(const void *object, const char *value, void *ctx)
 {
     const struct ctr_row *row = object;
@@ -269,6 +280,7 @@ const struct filter_key ctr_filters[] = {
     {"network", match_network, false},
     {"publish", match_publish, false},
     {"restart-policy", match_restart, false},
+    {"should-start-on-boot", match_boot, false},
     {"since", match_since, false},
     {"status", match_status, false},
     {"until", match_until, false},

@@ -35,7 +35,7 @@ struct targets {
     }
 /* Completion of --filter over containers. */
 #define CONTAINER_FILTER_WORDS                                                                                         \
-    "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= since= status= until= "      \
+    "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= should-start-on-boot= since= status= until= "      \
     "volume="
 
 /* args, and what t chooses: ids for what was not typed. running: of --all and --filter only those that run. -EINVAL

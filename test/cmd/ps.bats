@@ -2,6 +2,7 @@
 # whelk ps (S-021..S-024, C-141)
 
 load ../lib/common
+load ../lib/container
 
 setup() {
     base_image
@@ -171,7 +172,49 @@ END
     [ ! -e "$STORE/containers/$id" ]
 }
 
+@test "--ns: the namespaces of the commands" {
+    whelk run -d --name c base sleep 300 >/dev/null
+    whelk create --name d base true >/dev/null
+    run_whelk ps -a --ns
+    assert_success
+    assert_equal "$(tr -s ' ' <<<"${lines[0]}")" "CONTAINER ID NAMES PID CGROUPNS IPC MNT NET PIDNS USERNS UTS"
+    assert_equal "$(awk '$2 == "d" { print NF, $3 }' <<<"$output")" "3 0"
+    local pid
+    pid=$(container_pid c)
+    assert_equal "$(awk '$2 == "c" { print NF, $3 }' <<<"$output")" "10 $pid"
+    assert_equal "net:[$(whelk ps --ns --format '{{.NET}}')]" "$(readlink "/proc/$pid/ns/net")"
+    assert_equal "uts:[$(whelk ps --ns --format '{{.UTS}}')]" "$(whelk exec c readlink /proc/1/ns/uts)"
+    assert_equal "$(whelk ps --ns -q --noheading)" "$(whelk ps -q)"
+}
+
+@test "--watch prints the list again; --pod, --external and --sync" {
+    whelk run -d --name c base sleep 300 >/dev/null
+    "$WHELK" ps --watch 1 --format '{{.Names}}' >out 3>&- &
+    local pid=$!
+    wait_for 10 bash -c '[ "$(grep -c "^c$" out)" -ge 2 ]'
+    kill "$pid"
+    wait "$pid" || true
+    run_whelk ps --pod --external --sync
+    assert_success
+    assert_equal "$(tr -s ' ' <<<"${lines[0]}")" "CONTAINER ID IMAGE COMMAND CREATED STATUS PORTS NAMES POD ID PODNAME"
+    assert_equal "${#lines[@]}" 2
+}
+
+@test "what would be started with the machine (should-start-on-boot)" {
+    whelk run -d --name always --restart always base sleep 300 >/dev/null
+    whelk run -d --name unless --restart unless-stopped base sleep 300 >/dev/null
+    whelk run -d --name plain base sleep 300 >/dev/null
+    assert_equal "$(whelk ps -f should-start-on-boot=true --sort names --format '{{.Names}}' | xargs)" "always unless"
+    assert_equal "$(whelk ps -f should-start-on-boot=false --format '{{.Names}}')" plain
+    whelk stop -t 0 always unless >/dev/null
+    assert_equal "$(whelk ps -a -f should-start-on-boot=true --format '{{.Names}}')" always
+    refused 125 "--filter should-start-on-boot=x is neither true nor false" ps -a -f should-start-on-boot=x
+}
+
 @test "usage errors (CV-12, CV-28)" {
+    refused 125 "--ns has columns of its own; leave out --size" ps --ns --size
+    refused 125 "--watch -1: seconds, at least 1" ps --watch -1
+    refused 125 "--filter pod=x: whelk has no pods" ps --filter pod=x
     while IFS='|' read -r words text; do
         run_whelk ps $words
         assert_status 125
