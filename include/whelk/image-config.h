@@ -41,6 +41,8 @@ void image_config_put_created(struct image_config *c, int64_t ns);
 char **image_config_diff_ids(const struct image_config *c); /* hex parts, bottom first; caller frees */
 /* Adds a layer at the top (hex diffid). */
 void image_config_add_diff_id(struct image_config *c, const char *hex);
+/* Forgets all layers and the history. */
+void image_config_clear_layers(struct image_config *c);
 /* Adds a history entry; comment may be NULL. */
 void image_config_add_history(struct image_config *c, int64_t created_ns, const char *created_by, const char *comment,
                               bool empty_layer);

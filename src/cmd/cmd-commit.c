@@ -13,9 +13,9 @@
 #include <fcntl.h>
 
 struct commit_opts {
-    char *message, *author, *iidfile;
+    char *message, *author, *iidfile, *format, *config;
     char **changes;
-    bool pause, quiet;
+    bool pause, no_pause, quiet, squash, volumes;
 };
 
 static void defaults(void *opts)
@@ -31,6 +31,11 @@ static const struct opt commit_table[] = {
      .help = "change the image's settings by an instruction of a Dockerfile"},
     {"pause", 'p', OPT_BOOL, OPT(struct commit_opts, pause),
      .help = "freeze a running container meanwhile, where that can be done", .def = "true"},
+    {"squash", 's', OPT_BOOL, OPT(struct commit_opts, squash), .help = "make one layer of all files"},
+    {"format", 'f', OPT_STR, OPT(struct commit_opts, format), .arg = "oci"},
+    {"include-volumes", 0, OPT_BOOL, OPT(struct commit_opts, volumes)},
+    {"config", 0, OPT_STR, OPT(struct commit_opts, config), .arg = "FILE"},
+    {"no-pause", 0, OPT_BOOL, OPT(struct commit_opts, no_pause), .help = "the same as --pause=false"},
     {"quiet", 'q', OPT_BOOL, OPT(struct commit_opts, quiet), .help = "print nothing but the id; it never does"},
     {"iidfile", 0, OPT_STR, OPT(struct commit_opts, iidfile), .arg = "FILE", .help = "write the image's id to a file",
      .complete = COMPLETE_FILE},
@@ -45,17 +50,23 @@ static int pin(struct stage *st, const struct ctr *c)
     return stage_pin(st, (const char *const *)objects, (unsigned)strv_len(objects));
 }
 
-/* The new layer, if there is one, and its entry in the history. */
+/* The new layer, if there is one, and its entry in the history. Squashed, it is the only one. */
 static int add_layer(struct stage *st, const struct ctr *c, const struct commit_opts *o, struct image_config *config,
                      char ***layers)
 {
     auto_free char *key = NULL;
     struct layer layer = {0};
-    int r = commit_layer(st, c, o->pause, &key);
+    int r = commit_layer(st, c, &(struct commit_layer_options){.pause = o->pause && !o->no_pause, .squash = o->squash},
+                         &key);
     if (r == 0 && key)
         r = layer_load(st->store, key, &layer);
     if (r < 0)
         return r;
+    if (o->squash) {
+        image_config_clear_layers(config);
+        strv_free(*layers);
+        *layers = NULL;
+    }
     if (key) {
         image_config_add_diff_id(config, layer.diffid);
         strv_add(layers, key);
@@ -109,12 +120,29 @@ static int commit(struct store *s, const struct ctr *c, const char *reference, c
     return 0;
 }
 
+static int check(const struct commit_opts *o)
+{
+    if (o->format && !str_eq(o->format, "oci"))
+        return err_set(-EINVAL,
+                       "--format %s: an image gets its form when it leaves: whelk push --format, whelk save "
+                       "--format",
+                       o->format);
+    if (o->config)
+        return err_set(-EINVAL, "--config %s: change settings one by one: --change 'CMD [\"httpd\"]'", o->config);
+    if (o->volumes)
+        return err_set(-EINVAL, "--include-volumes: what is in volumes does not go into images; copy it into the "
+                                "container first: whelk cp");
+    return 0;
+}
+
 static int run(void *opts, char **args)
 {
     struct store *s;
     auto_free char *reference = NULL, *id = NULL;
     struct ctr c = {0};
-    int r = args[1] ? ref_normalize_local(args[1], &reference) : 0;
+    int r = check(opts);
+    if (r == 0 && args[1])
+        r = ref_normalize_local(args[1], &reference);
     if (r == 0)
         r = cmd_store(&s);
     if (r == 0)

@@ -427,6 +427,12 @@ void image_config_add_diff_id(struct image_config *c, const char *hex)
     json_array_append_new(diff_ids(c), json_string(digest));
 }
 
+void image_config_clear_layers(struct image_config *c)
+{
+    json_array_clear(diff_ids(c));
+    json_object_del(c->root, "history");
+}
+
 void image_config_add_history(struct image_config *c, int64_t created_ns, const char *created_by, const char *comment,
                               bool empty_layer)
 {

@@ -25,17 +25,17 @@
 struct commit_job {
     struct stage *st;
     const struct ctr *c;
+    bool squash;
     int out; /* the key goes there */
 };
 
 static const char staged[] = "commit";
 
-static int copy_worker(const struct commit_job *j)
+/* Copies the directory from to tmp/<stage>/commit/diff. Owners in it are those of the container's map, where it has one
+ * of its own. */
+static int copy_worker(const struct commit_job *j, int from)
 {
-    auto_free char *path = xasprintf("containers/%s/upper", j->c->id);
-    auto_close int upper = dir_open(j->st->store->fd, path), dir = -1;
-    if (upper < 0)
-        return upper;
+    auto_close int dir = -1;
     int r = dir_make(j->st->fd, staged, 0700);
     if (r == 0)
         r = dir = dir_open(j->st->fd, staged);
@@ -43,31 +43,44 @@ static int copy_worker(const struct commit_job *j)
         r = dir_make(dir, "diff", 0700);
     if (r < 0)
         return r;
-    /* Owners in the upper directory are those of the container's map, where it has one of its own. */
     auto_close int diff = dir_open(dir, "diff");
     struct idmap map;
     r = diff < 0 ? diff : ctr_idmap(j->st->store, j->c, &map);
-    return r < 0 ? r : tree_copy(upper, diff, ctr_shifts(j->st->store, j->c) ? &(struct id_change){&map, true} : NULL);
+    return r < 0 ? r : tree_copy(from, diff, ctr_shifts(j->st->store, j->c) ? &(struct id_change){&map, true} : NULL);
+}
+
+/* What becomes the layer: the upper directory, or all as the container sees it. */
+static int open_source_worker(const struct commit_job *j, int store, int *ret_fd)
+{
+    auto_free char *path = xasprintf("containers/%s/upper", j->c->id);
+    auto_close int merged = -1;
+    if (!j->squash)
+        return *ret_fd = dir_open(j->st->store->fd, path);
+    int r = rootfs_merge_worker(j->st->store, store, j->c, path, &merged);
+    return r < 0 ? r : (*ret_fd = dir_open(merged, "."));
 }
 
 static int commit_worker(void *arg)
 {
     const struct commit_job *j = arg;
-    auto_close int store = -1, lower = -1;
+    auto_close int store = -1, lower = -1, from = -1;
     auto_free char *key = NULL;
     struct ctr plain = *j->c; /* its layers as they are in the image */
     plain.idmap = NULL;
     umask(0);
-    int r = copy_worker(j);
+    int r = rootfs_unshare_worker(j->st->store, &store);
     if (r == 0)
-        r = rootfs_unshare_worker(j->st->store, &store);
+        r = open_source_worker(j, store, &from);
+    if (r >= 0)
+        r = copy_worker(j, from);
     if (r == 0)
         r = rootfs_merge_worker(j->st->store, store, &plain, NULL, &lower);
     if (r < 0)
         return r;
     auto_close int root = openat(lower, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_strv char **stubs = rootfs_stubs(j->c, root);
-    r = layer_pack(j->st, staged, &(struct pack_options){.stubs = stubs, .epoch = -1, .lower_fd = root}, &key);
+    r = layer_pack(j->st, staged,
+                   &(struct pack_options){.stubs = stubs, .epoch = -1, .lower_fd = j->squash ? -1 : root}, &key);
     if (r == 0 && key)
         r = fd_write_all(j->out, key, strlen(key));
     return r;
@@ -118,10 +131,10 @@ static int make_layer_frozen(struct commit_job *j, char **ret_key)
     return thawed == -ESRCH || thawed == -EINVAL ? 0 : thawed; /* killed, or thawed by somebody else */
 }
 
-int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_key)
+int commit_layer(struct stage *st, const struct ctr *c, const struct commit_layer_options *o, char **ret_key)
 {
     const struct store *s = st->store;
-    struct commit_job j = {.st = st, .c = c};
+    struct commit_job j = {.st = st, .c = c, .squash = o->squash};
     struct ctr_state state;
     int dir = -1;
     int r = ctr_lock(s, c->id, false, &dir);
@@ -130,7 +143,7 @@ int commit_layer(struct stage *st, const struct ctr *c, bool pause, char **ret_k
     if (r == -ENOENT)
         r = err_set(r, "container %s was removed", c->name);
     if (r == 0)
-        r = pause && state.status == CTR_RUNNING ? make_layer_frozen(&j, ret_key) : make_layer(&j, ret_key);
+        r = o->pause && state.status == CTR_RUNNING ? make_layer_frozen(&j, ret_key) : make_layer(&j, ret_key);
     ctr_unlock(s, c->id, dir);
     return r;
 }

@@ -73,6 +73,38 @@ A /new" diff c # it keeps its own
     whelk rmi made two >/dev/null
 }
 
+@test "--squash: one layer of all files" {
+    whelk run --name c -v /vol base sh -c 'rm /etc/passwd; echo 1 >/one; ln /one /two; chmod 700 /tmp; echo x >/vol/x'
+    whelk commit --squash -m all c one >/dev/null
+    whelk commit c many >/dev/null
+    assert_equal "$(inspect_field one '.RootFS.Layers | length')" 1
+    assert_equal "$(inspect_field one '.History | length')" 1
+    assert_equal "$(inspect_field one '.History[0].comment')" all
+    assert_equal "$(inspect_field many '.RootFS.Layers | length')" 2
+    assert_equal "$(whelk run --rm one stat -c '%h %a %n' /one /two /tmp)" "2 644 /one
+2 644 /two
+2 700 /tmp"
+    local list='find / -xdev ! -path "/etc/hosts" ! -path "/etc/resolv.conf" ! -path "/etc/hostname" | sort'
+    assert_equal "$(whelk run --rm one sh -c "$list")" "$(whelk run --rm many sh -c "$list")"
+    run ! whelk run --rm one test -e /etc/passwd
+    whelk save one | whelk load -q >/dev/null # its tar is whole
+    whelk rmi one many >/dev/null
+}
+
+@test "--format and --include-volumes say what to do" {
+    whelk create --name c base true >/dev/null
+    refused 125 "--format docker: an image gets its form when it leaves: whelk push --format, whelk save --format" \
+        commit --format docker c
+    refused 125 "--include-volumes: what is in volumes does not go into images; copy it into the container first: whelk cp" \
+        commit --include-volumes c
+    refused 125 "--config x.json: change settings one by one: --change 'CMD [\"httpd\"]'" commit --config x.json c
+    whelk commit --no-pause c >/dev/null
+    whelk commit -f oci -c 'STOPSIGNAL SIGINT' -c 'HEALTHCHECK CMD true' -c 'VOLUME /v' -c 'ONBUILD RUN x' -c 'SHELL ["a"]' c form >/dev/null
+    assert_equal "$(inspect_field form '.Config | [.StopSignal, .Healthcheck.Test[1], (.Volumes | keys[0]), .OnBuild[0], .Shell[0]] | join(" ")')" \
+        "SIGINT true /v RUN x a"
+    whelk rmi form >/dev/null
+}
+
 @test "nothing has changed: no layer is added" {
     whelk run --name c -v /vol base true
     whelk commit c made >/dev/null
