@@ -37,10 +37,11 @@ struct build_options {
     int out_dir;  /* the files of the image go there too, as the caller's own; -1: nowhere */
     int out_tar;  /* and as a tar archive, with their owners, to here; -1 */
     bool no_cache, quiet;
-    char *jobs;   /* how many stages side by side; 0: all, NULL: as many as there are processors, but four */
-    bool explain; /* for each step: why it is cached or not */
-    bool marks;   /* the log is for a program that draws */
-    int log_fd;   /* step lines and the output of RUN */
+    char *jobs; /* how many stages side by side; 0: all, NULL: as many as there are processors, but four */
+    enum build_squash { SQUASH_NOT, SQUASH_NEW, SQUASH_ALL } squash; /* new layers, or all, become one */
+    bool explain;                                                    /* for each step: why it is cached or not */
+    bool marks;                                                      /* the log is for a program that draws */
+    int log_fd;                                                      /* step lines and the output of RUN */
     /* Asked for each image that the build begins with or copies from, before its first step: sees that it is in the
      * store. May be NULL. */
     int (*need_image)(void *arg, const char *name);

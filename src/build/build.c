@@ -31,6 +31,7 @@ static int begin_image(struct builder *b, const char *name, struct build_state *
     cache_key_end(&k, state->key);
     auto_free char *what = xasprintf("image %s (%.12s)", name, id);
     explain_base(state, what);
+    state->n_base = strv_len(state->layers);
     state->created = image_config_created(&state->config);
     state->env = image_config_strv(&state->config, "Env");
     return 0;
@@ -276,7 +277,10 @@ int build_image(struct store *s, const struct build_options *o, char ret_id[65])
     if (r == 0) {
         r = need_images(&b);
         if (r == 0)
-            r = finish(&b, build_stages(&b));
+            r = build_stages(&b);
+        if (r == 0)
+            r = build_squash(&b);
+        r = finish(&b, r);
         if (r == 0)
             r = make_image(&b, ret_id);
         if (r == 0)

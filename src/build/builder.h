@@ -9,6 +9,7 @@
  * builder.c      records of steps, staging, the way into the user namespace
  * instructions.c the table: what each instruction changes and what its key covers
  * explain.c      --explain: why a step was cached or not
+ * squash.c       --squash: the layers of the target as one
  * trigger.c      ONBUILD of a base
  * step-run.c, step-copy.c and step-add.c (with copy-source.c, copy-put.c, layer-tree.c), step-workdir.c   those that
  *                make layers
@@ -42,6 +43,7 @@ struct build_state {
     struct image_config config;
     char **env;    /* the config's, for look-ups */
     char **layers; /* keys, bottom first; one for each diffid of the config */
+    size_t n_base; /* of layers: those of the image that it all began with */
     char key[CACHE_KEY];
     struct scope scope;
     int64_t
@@ -212,6 +214,11 @@ char *explain_told(struct step *s);
 /* With --explain: why the step is made, or why it is not. */
 void explain_miss(struct step *s, const char *told);
 void explain_hit(struct step *s, const char *why);
+
+/* ---- squash.c ---- */
+
+/* Makes the layers of the target one, as the options want. */
+int build_squash(struct builder *b);
 
 /* ---- output.c ---- */
 

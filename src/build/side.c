@@ -40,7 +40,7 @@ struct stage_record {
     json_t *config;
     char **env, **layers, **values, **used;
     char *key, *missed_at;
-    int64_t created;
+    int64_t created, n_base;
     bool cmd_set, missed, anew;
 };
 
@@ -53,6 +53,7 @@ static const struct rec_field stage_fields[] = {
     REC_FIELD(struct stage_record, STR, key, "key"),
     REC_FIELD(struct stage_record, STR, missed_at, "missed_at"),
     REC_FIELD(struct stage_record, INT, created, "created"),
+    REC_FIELD(struct stage_record, INT, n_base, "n_base"),
     REC_FIELD(struct stage_record, BOOL, cmd_set, "cmd_set"),
     REC_FIELD(struct stage_record, BOOL, missed, "missed"),
     REC_FIELD(struct stage_record, BOOL, anew, "anew"),
@@ -78,6 +79,7 @@ static int save_stage(const struct builder *b, size_t stage)
         .key = (char *)(uintptr_t)s->key,
         .missed_at = s->missed_at,
         .created = s->created,
+        .n_base = (int64_t)s->n_base,
         .cmd_set = s->cmd_set,
         .missed = s->missed,
         .anew = s->anew,
@@ -102,6 +104,7 @@ static int load_stage(struct builder *b, size_t stage)
         .scope = {.args = &b->args, .values = take_ptr(&record.values)},
         .missed_at = take_ptr(&record.missed_at),
         .created = record.created,
+        .n_base = (size_t)record.n_base,
         .cmd_set = record.cmd_set,
         .missed = record.missed,
         .anew = record.anew,

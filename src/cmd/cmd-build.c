@@ -16,7 +16,7 @@ struct build_opts {
     struct pull_flags pull;
     char *iidfile, *metadata_file;
     char **arg_files, *call, *output, *progress;
-    bool true_by_nature, check;
+    bool true_by_nature, check, squash, squash_all, layers;
 };
 
 #define BUILD(member) OPT(struct build_opts, build.member)
@@ -41,6 +41,8 @@ static const struct opt build_table[] = {
     {"jobs", 0, OPT_STR, BUILD(jobs), .arg = "N",
      .help = "build at most N stages side by side; 1 is one after the other, 0 all",
      .def = "as many as there are processors, but 4"},
+    {"layers", 0, OPT_BOOL, OPT(struct build_opts, layers),
+     .help = "a layer for each step; false: all new layers become one", .def = "true"},
     {"load", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
     {"metadata-file", 0, OPT_STR, OPT(struct build_opts, metadata_file), .arg = "FILE",
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
@@ -57,6 +59,9 @@ static const struct opt build_table[] = {
     {"rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
     {"source-date-epoch", 0, OPT_STR, BUILD(epoch), .arg = "SECONDS", .help = "what the image says of its times",
      .def = "$SOURCE_DATE_EPOCH"},
+    {"squash", 0, OPT_BOOL, OPT(struct build_opts, squash), .help = "the new layers become one"},
+    {"squash-all", 0, OPT_BOOL, OPT(struct build_opts, squash_all),
+     .help = "all layers become one, those of the base too"},
     {"timestamp", 0, OPT_STR, BUILD(timestamp), .arg = "SECONDS",
      .help = "the time of the image and of all files in its new layers"},
     {"build-context", 0, OPT_LIST, BUILD(contexts), .arg = "NAME=WHERE",
@@ -124,7 +129,9 @@ static int read_arg_files(char *const *files, char *const *words, char ***ret)
 
 static void defaults(void *opts)
 {
-    registry_flags_defaults(&((struct build_opts *)opts)->pull.registry);
+    struct build_opts *o = opts;
+    registry_flags_defaults(&o->pull.registry);
+    o->layers = true;
 }
 
 /* ---- --output ---- */
@@ -221,6 +228,7 @@ static int run(void *opts, char **args)
     build.context = args[0] ? args[0] : here;
     bool to_stdout = false;
     build.log_fd = STDERR_FILENO;
+    build.squash = o->squash_all ? SQUASH_ALL : o->squash || !o->layers ? SQUASH_NEW : SQUASH_NOT;
     build.out_dir = build.out_tar = -1;
     build.need_image = need_image;
     build.need_arg = &need;

@@ -1059,6 +1059,44 @@ DOCKERFILE
     done
 }
 
+@test "--squash, --layers=false, --squash-all: the same files in one layer" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+RUN mkdir /d && echo 1 >/d/one && echo tmp >/big && rm /etc/group && ln /d/one /d/hard
+RUN rm -r /d /big && mkdir /d && echo 2 >/d/two && chmod 750 /d && rm /bin/vi
+RUN rm -r /tmp && mkdir -m 1777 /tmp && echo x >/tmp/x && ln /tmp/x /tmp/y
+RUN ln -s /d /bin/vi && chown 12:13 /d/two && mkdir -p /usr/new/deep && echo z >/usr/new/deep/z
+DOCKERFILE
+    files() {
+        whelk build -q "$@" -o - "$C" | tar -tv --full-time --numeric-owner | sort -k 6
+    }
+    files >"$BATS_TEST_TMPDIR/as-ever"
+    grep -q usr/new/deep/z "$BATS_TEST_TMPDIR/as-ever"
+    base=$(whelk image inspect --format '{{len .RootFS.Layers}}' base)
+    for how in --squash --layers=false --squash-all; do
+        files "$how" >"$BATS_TEST_TMPDIR/squashed"
+        cmp "$BATS_TEST_TMPDIR/as-ever" "$BATS_TEST_TMPDIR/squashed"
+        id=$(whelk build -q "$how" "$C")
+        assert_equal "$(whelk build -q "$how" "$C")" "$id"
+        [ "$how" != --squash-all ] || base=0
+        assert_equal "$(whelk image inspect --format '{{len .RootFS.Layers}}' "$id")" $((base + 1))
+        assert_equal "$(whelk history --no-trunc --format '{{.CreatedBy}}' "$id" | head -n 1)" squash
+    done
+    # What was there for a while only is not in it, by no name.
+    whelk save --format oci-archive -o "$BATS_TEST_TMPDIR/img.tar" "$(whelk build -q --squash "$C")"
+    mkdir "$BATS_TEST_TMPDIR/img"
+    tar -xf "$BATS_TEST_TMPDIR/img.tar" -C "$BATS_TEST_TMPDIR/img"
+    for blob in "$BATS_TEST_TMPDIR"/img/blobs/sha256/*; do
+        tar -tf "$blob" 2>/dev/null || true
+    done >"$BATS_TEST_TMPDIR/names"
+    grep -q 'etc/.wh.group' "$BATS_TEST_TMPDIR/names"
+    run grep -E '\.wh\.(big|d)$|d/one' "$BATS_TEST_TMPDIR/names"
+    assert_output ""
+    # One new layer is one already.
+    printf 'FROM base\nRUN echo 1 >/one\nENV A=1\n' | dockerfile
+    assert_equal "$(whelk build -q --squash "$C")" "$(whelk build -q "$C")"
+}
+
 @test "--no-cache-filter makes the stages anew that it names" {
     printf 'FROM base AS a\nRUN echo a >/a\nFROM a AS b\nRUN echo b >/b\nFROM base\nCOPY --from=b /b /\n' | dockerfile
     whelk build -q "$C"
