@@ -1,10 +1,12 @@
 /* The packet filter of the networks: two tables of nftables of the same name, made anew as a whole whenever a bridge
  * comes or goes or a lease changes.
  *
- *     bridge   what comes from a container by its port of a bridge bears the addresses of its lease, else it is
- * dropped: IPv4, ARP, IPv6, neighbour advertisements; router advertisements and other protocols too inet     what
- * leaves a network by another interface than its bridge gets the address of that interface; nothing crosses the border
- * of an internal network, or of an isolated one to other networks
+ * The one of the bridges (family bridge): what comes from a container by its port of a bridge bears the addresses of
+ * its lease, else it is dropped: IPv4, ARP, IPv6, neighbour advertisements; router advertisements and other protocols
+ * too.
+ *
+ * The one of the host (family inet): what leaves a network by another interface than its bridge gets the address of
+ * that interface; nothing crosses the border of an internal network, or of an isolated one to other networks.
  *
  * The name has the store's number: several stores of root share a namespace, and nobody's rules but one's own are
  * touched. Published ports need nothing of this.
