@@ -60,7 +60,9 @@ struct ctr {
     char *image;     /* id, or NULL */
     char *image_ref; /* as shown in ps */
     int64_t created;
-    char **layers; /* keys, bottom first: rmi -f takes nothing from under a container (STORE, garbage 2) */
+    char **layers;       /* keys, bottom first: rmi -f takes nothing from under a container (STORE, garbage 2) */
+    char *rootfs;        /* instead of layers: the directory that is its root; absolute */
+    bool rootfs_overlay; /* changes go to upper/, and the directory stays as it is */
 
     char **args;          /* entrypoint + command: what is executed */
     int64_t n_entrypoint; /* how many of args come from the entrypoint */
@@ -140,6 +142,8 @@ bool ctr_shifts(const struct store *s, const struct ctr *c);
 /* The keys of layers (bottom first) as its processes see them: of its own, or, where it shifts, of copies with the
  * owners of its map. layers_shift makes what is missing of these; the caller holds the store. Caller frees. */
 char **ctr_layer_keys(const struct store *s, const struct ctr *c, char *const *keys);
+/* The directories below its upper one for overlayfs, top first: of its layers, or its rootfs. Caller frees. */
+int ctr_lowers(const struct store *s, const struct ctr *c, char ***ret);
 int ctr_shift_layers(const struct store *s, const struct ctr *c);
 
 /* An empty file in each container, below its root. */

@@ -26,7 +26,7 @@ struct run_options {
     int64_t health_startup_interval, health_startup_timeout;                /* the same */
     int64_t health_retries, health_startup_retries, health_startup_success; /* -1: not given */
     int64_t health_log_count, health_log_size;                              /* the same */
-    bool no_healthcheck, replace;
+    bool no_healthcheck, replace, rootfs;
     bool no_hosts, publish_all;
     char **networks, **network_aliases, *ip, *ip6, *mac, **dns, **dns_search, **dns_options, **add_hosts, *hosts_file;
     char **publish, **expose;
@@ -66,6 +66,10 @@ struct run_options {
  * --mount name. create_command may be NULL. The error names the flag. */
 int spec_make(const struct store *s, const struct run_options *o, const char *image_id, const char *image_ref,
               const struct image_config *config, char *const *layers, char *const *command, struct ctr *ret);
+
+/* The same for --rootfs, where the first word is DIR[:O] and no image says anything. */
+int spec_make_rootfs(const struct store *s, const struct run_options *o, const char *word, char *const *command,
+                     struct ctr *ret);
 
 /* --userns auto: does the container want ids that no other has; and gives it some. From there until run_create has
  * published it, the caller holds containers/.ids as a lock. */

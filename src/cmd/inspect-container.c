@@ -231,7 +231,7 @@ static json_t *object(const struct store *s, const struct ctr *c, const struct c
                       const struct ctr_live *live)
 {
     auto_free char *name = xasprintf("/%s", c->name);
-    auto_free char *image = xasprintf("sha256:%s", c->image ? c->image : "");
+    auto_free char *image = c->image ? xasprintf("sha256:%s", c->image) : xstrdup("");
     json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Id", str_json(c->id), "Created",
                           time_json(c->created), "Path", str_json(c->args[0]), "Args", json_from_strv(c->args + 1),
                           "State", state_json(s, c, st, live), "Image", str_json(image), "ImageName",

@@ -28,7 +28,7 @@ static json_t *secrets_json(const struct ctr *c)
 /* Names that point to nothing here: whelk has no such files. */
 static void add_empty(json_t *o)
 {
-    static const char *const texts[] = {"OCIConfigPath", "Pod", "Rootfs"};
+    static const char *const texts[] = {"OCIConfigPath", "Pod"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (!json_object_get(o, texts[i]))
             json_object_set_new(o, texts[i], json_string(""));
@@ -65,6 +65,7 @@ void inspect_add_podman(const struct ctr *c, const struct ctr_live *live, json_t
     json_object_set_new(o, "OCIRuntime", json_string("whelk"));
     json_object_set_new(o, "lockNumber", json_integer(0));
     add_empty(o);
+    json_object_set_new(o, "Rootfs", json_string(c->rootfs ? c->rootfs : ""));
     add_paths(c, json_object_get(o, "HostConfig"));
     add_state(live, json_object_get(o, "State"));
     json_object_set_new(json_object_get(o, "Config"), "Secrets", secrets_json(c));

@@ -58,6 +58,20 @@ static int publish(struct store *s, const struct run_options *o, struct ctr *c, 
     return r;
 }
 
+static int from_rootfs(struct store *s, const struct run_options *o, char **args, struct ctr *ret, int *claim)
+{
+    auto_close int hold = -1;
+    int r = store_hold(s, &hold);
+    if (r == 0)
+        r = spec_make_rootfs(s, o, args[0], args + 1, ret);
+    if (r < 0)
+        return r;
+    r = publish(s, o, ret, claim);
+    if (r < 0)
+        ctr_done(ret);
+    return r;
+}
+
 static int from_image(struct store *s, const struct run_options *o, char **args, struct ctr *ret, int *claim)
 {
     auto_free char *id = NULL, *reference = NULL;
@@ -114,7 +128,7 @@ int make_container(struct store *s, struct make_options *m, char **args, struct 
 {
     struct run_options *o = &m->run;
     int r = check_image_word(args[0]);
-    if (r == 0)
+    if (r == 0 && !o->rootfs)
         r = pull_flags_need(s, &m->pull, args[0]);
     if (r == 0 && o->replace && !o->name)
         r = err_set(-EINVAL, "--replace needs --name: it removes the container that has the name");
@@ -124,7 +138,7 @@ int make_container(struct store *s, struct make_options *m, char **args, struct 
         r = make_cidfile(o->cidfile);
     if (r < 0)
         return r;
-    r = from_image(s, o, args, ret, claim);
+    r = o->rootfs ? from_rootfs(s, o, args, ret, claim) : from_image(s, o, args, ret, claim);
     if (r < 0 && o->cidfile)
         unlink(o->cidfile);
     return r == 0 && o->cidfile ? write_cidfile(o->cidfile, ret->id) : r;

@@ -80,22 +80,40 @@ static int own_upper(struct child *k, const char *upper)
                : 0;
 }
 
-int child_mount_root(struct child *k)
+/* --rootfs DIR: the user's directory, as it is, with what is mounted in it; nothing that is mounted later on one side
+ * comes to the other. */
+static int clone_rootfs(const struct ctr *c, uint64_t attrs, int *ret_fd)
+{
+    auto_close int fd = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys("cannot open the container's root %s", c->rootfs);
+    int r = mnt_clone(fd, "", true, ret_fd);
+    if (r == 0)
+        r = mnt_propagation(*ret_fd, MS_PRIVATE, true);
+    return r < 0 ? r : mnt_attrs(*ret_fd, attrs, 0, true);
+}
+
+static int mount_overlay(struct child *k, uint64_t attrs, int *ret_fd)
 {
     const struct plan *p = k->plan;
     auto_free char *upper = xasprintf("%s/upper", p->dir);
     auto_free char *work = xasprintf("%s/work", p->dir);
-    auto_close int root = -1;
-    uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
     int r = p->fresh && k->builder ? own_upper(k, upper) : 0;
-    int taken = r < 0 ? r : view_take(k->store_fd, p->dir, &root); /* whelk mount was faster */
+    int taken = r < 0 ? r : view_take(k->store_fd, p->dir, ret_fd); /* whelk mount was faster */
     if (taken < 0)
         return taken;
-    if (taken)
-        r = mnt_attrs(root, attrs, (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) & ~attrs, false);
-    else
-        r = overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper, work,
-                          attrs, &root);
+    return taken ? mnt_attrs(*ret_fd, attrs, (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) & ~attrs, false)
+                 : overlay_mount(k->store_fd, (const char *const *)p->lowers, (unsigned)strv_len(p->lowers), upper,
+                                 work, attrs, ret_fd);
+}
+
+int child_mount_root(struct child *k)
+{
+    const struct plan *p = k->plan;
+    auto_close int root = -1;
+    uint64_t attrs = p->c->no_new_privs ? SAFE : MOUNT_ATTR_NODEV; /* all devices are in /dev */
+    bool direct = p->c->rootfs && !p->c->rootfs_overlay;
+    int r = direct ? clone_rootfs(p->c, attrs, &root) : mount_overlay(k, attrs, &root);
     if (r < 0)
         return r;
     k->dir_fd = openat(k->store_fd, p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

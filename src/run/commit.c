@@ -137,6 +137,10 @@ int commit_layer(struct stage *st, const struct ctr *c, const struct commit_laye
     struct commit_job j = {.st = st, .c = c, .squash = o->squash};
     struct ctr_state state;
     int dir = -1;
+    if (c->rootfs)
+        return err_set(-EINVAL,
+                       "its root is %s, which is in no image; make one of all: whelk export %s | whelk import - NAME",
+                       c->rootfs, c->name);
     int r = ctr_lock(s, c->id, false, &dir);
     if (r == 0)
         r = ctr_state(s, c->id, &state);

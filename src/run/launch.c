@@ -77,14 +77,13 @@ static int make_plan(struct launch *l)
                        .inject = true,
                        .stdio = {-1, -1, -1},
                        .sock = -1};
-    auto_strv char **layers = ctr_layer_keys(l->store, c, c->layers);
     int r = ctr_idmap(l->store, c, &l->map);
     if (r == 0)
         r = ns_open(l->store, c, &l->joins);
     if (r == 0)
         r = open_space(l);
     if (r == 0)
-        r = layer_lowers(l->store, layers, &p->lowers);
+        r = ctr_lowers(l->store, c, &p->lowers);
     if (r < 0)
         return r;
     struct seccomp_spec filter = {.profile = c->seccomp, .caps = (uint64_t)c->cap_bounding, .nested = c->nested};

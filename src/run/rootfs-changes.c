@@ -183,6 +183,11 @@ int rootfs_changes(const struct store *s, const struct ctr *c, void (*line)(void
 {
     auto_free char *upper = xasprintf("containers/%s/upper", c->id);
     struct changes x = {.s = s, .c = c, .upper = upper, .with_stubs = true, .line = line, .ctx = ctx};
+    if (c->rootfs && !c->rootfs_overlay)
+        return err_set(-EINVAL,
+                       "container %s writes to %s itself: what it changed there is not known; --rootfs %s:O keeps it "
+                       "apart",
+                       c->name, c->rootfs, c->rootfs);
     fflush(NULL);
     return store_run(s, changes_worker, &x);
 }

@@ -69,8 +69,7 @@ int rootfs_unshare_worker(const struct store *s, int *ret_store)
 int rootfs_merge_worker(const struct store *s, int store_fd, const struct ctr *c, const char *upper, int *ret_fd)
 {
     auto_strv char **lowers = NULL, **all = NULL;
-    auto_strv char **layers = ctr_layer_keys(s, c, c->layers);
-    int r = layer_lowers(s, layers, &lowers);
+    int r = ctr_lowers(s, c, &lowers);
     if (r < 0)
         return r;
     if (upper)
@@ -83,6 +82,18 @@ int rootfs_merge_worker(const struct store *s, int store_fd, const struct ctr *c
     return *ret_fd < 0 ? err_sys("cannot open the layers") : 0;
 }
 
+/* --rootfs DIR: it is the root itself. */
+static int clone_rootfs(const struct ctr *c, int *ret_fd)
+{
+    uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (c->read_only ? MOUNT_ATTR_RDONLY : 0);
+    auto_close int fd = -1;
+    int r = mnt_clone(AT_FDCWD, c->rootfs, true, &fd);
+    r = r < 0 ? r : mnt_attrs(fd, attrs, 0, true);
+    if (r == 0)
+        *ret_fd = take_fd(&fd);
+    return r;
+}
+
 static int mount_worker(struct rootfs_job *j, int *ret_root)
 {
     auto_free char *upper = xasprintf("containers/%s/upper", j->c->id),
@@ -90,14 +101,15 @@ static int mount_worker(struct rootfs_job *j, int *ret_root)
     auto_close int store = -1;
     auto_strv char **lowers = NULL;
     int r = rootfs_unshare_worker(j->s, &store);
+    if (r == 0 && j->c->rootfs && !j->c->rootfs_overlay)
+        return clone_rootfs(j->c, ret_root);
     if (r < 0 || !(j->flags & ROOTFS_WRITE))
         return r < 0 ? r : rootfs_merge_worker(j->s, store, j->c, upper, ret_root);
     auto_free char *dir = xasprintf("containers/%s", j->c->id);
-    auto_strv char **layers = ctr_layer_keys(j->s, j->c, j->c->layers);
     r = view_take(store, dir, ret_root);
     if (r != 0)
         return MIN(r, 0);
-    r = layer_lowers(j->s, layers, &lowers);
+    r = ctr_lowers(j->s, j->c, &lowers);
     if (r == 0)
         r = dir_make(store, work, 0700);
     if (r < 0)

@@ -9,6 +9,7 @@
 #include "whelk/units.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 
 /* --entrypoint: a word, or a JSON array; given at all, it clears the image's CMD. */
 static int parse_entrypoint(const char *text, char ***ret)
@@ -41,7 +42,9 @@ static int make_args(const struct run_options *o, const struct image_config *con
                                                : image_config_strv(config, "Cmd");
     strv_extend(&c->args, cmd);
     if (!strv_len(c->args))
-        return err_set(-EINVAL, "image %s says no command to run; give one after the image's name", c->image_ref);
+        return c->rootfs
+                   ? err_set(-EINVAL, "--rootfs: no image says what to run; give a command after %s", c->rootfs)
+                   : err_set(-EINVAL, "image %s says no command to run; give one after the image's name", c->image_ref);
     return 0;
 }
 
@@ -214,6 +217,55 @@ int spec_make(const struct store *s, const struct run_options *o, const char *im
 {
     struct ctr c = {.image = xstrdup(image_id), .image_ref = xstrdup(image_ref), .layers = strv_copy(layers)};
     int r = make_all(s, o, config, command, &c);
+    if (r < 0)
+        ctr_done(&c);
+    else
+        *ret = c;
+    return r;
+}
+
+/* DIR, or DIR:O for an overlay on it; the name of the directory may have colons too. */
+static int parse_rootfs(const struct store *s, const char *word, struct ctr *c)
+{
+    size_t len = strlen(word);
+    struct stat st;
+    const char *idmap = strstr(word, ":idmap");
+    if (idmap && (!idmap[6] || idmap[6] == '='))
+        return err_set(
+            -EOPNOTSUPP,
+            "--rootfs %s: the owners of a directory are shown as they are; whelk import makes an image of it, "
+            "which any --userns can have",
+            word);
+    c->rootfs_overlay = len > 2 && str_eq(word + len - 2, ":O");
+    auto_free char *dir = xstrndup(word, c->rootfs_overlay ? len - 2 : len);
+    c->rootfs = realpath(dir, NULL);
+    if (!c->rootfs)
+        return err_sys("--rootfs %s: DIR or DIR:O", word);
+    if (stat(c->rootfs, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(-ENOTDIR, "--rootfs %s is no directory; an archive becomes an image by whelk import", dir);
+    auto_free char *store = realpath(s->path, NULL);
+    const char *below = store ? str_after(store, c->rootfs) : NULL;
+    if (c->rootfs_overlay && below && (!*below || *below == '/' || str_eq(c->rootfs, "/")))
+        return err_set(
+            -EINVAL, "--rootfs %s: whelk's store is in this directory, and so the changes cannot be kept apart from it",
+            word);
+    c->image_ref = xstrdup(c->rootfs);
+    return 0;
+}
+
+int spec_make_rootfs(const struct store *s, const struct run_options *o, const char *word, char *const *command,
+                     struct ctr *ret)
+{
+    struct ctr c = {0};
+    struct image_config config;
+    image_config_new(&config);
+    int r = parse_rootfs(s, word, &c);
+    if (r == 0)
+        r = make_all(s, o, &config, command, &c);
+    if (r == 0 && (c.idmap || spec_wants_ids(&c)))
+        r = err_set(-EINVAL, "--rootfs %s: the owners of a directory are shown as they are, for --userns host only",
+                    word);
+    image_config_done(&config);
     if (r < 0)
         ctr_done(&c);
     else

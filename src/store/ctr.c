@@ -68,6 +68,8 @@ static const struct rec_field ctr_fields[] = {
     REC_FIELD(struct ctr, STR, image_ref, "image_ref"),
     REC_FIELD(struct ctr, TIME, created, "created"),
     REC_FIELD(struct ctr, STRV, layers, "layers"),
+    REC_FIELD(struct ctr, STR, rootfs, "rootfs"),
+    REC_FIELD(struct ctr, BOOL, rootfs_overlay, "rootfs_overlay"),
     REC_FIELD(struct ctr, STRV, args, "args"),
     REC_FIELD(struct ctr, INT, n_entrypoint, "n_entrypoint"),
     REC_FIELD(struct ctr, STRV, env, "env"),

@@ -33,6 +33,15 @@ char **ctr_layer_keys(const struct store *s, const struct ctr *c, char *const *k
     return shifted;
 }
 
+int ctr_lowers(const struct store *s, const struct ctr *c, char ***ret)
+{
+    auto_strv char **layers = ctr_layer_keys(s, c, c->layers);
+    if (!c->rootfs)
+        return layer_lowers(s, layers, ret);
+    strv_add(ret, c->rootfs);
+    return 0;
+}
+
 struct shift_job {
     const struct stage *st;
     const char *key, *shifted; /* of the layer, and of the copy, which is made below the stage under this name */
