@@ -93,7 +93,7 @@ teardown() {
 }
 
 @test "user, exec and restart work as with an image" {
-    answers 1000 run --rm --user user --rootfs tree id -u || skip "one id"
+    [ "$WHELK_LANE" = plain ] || answers 1000 run --rm --user user --rootfs tree id -u # one id there
     whelk run -d --name c --rootfs tree sleep 100 >/dev/null
     answers 0 exec c id -u
     whelk restart -t 0 c >/dev/null
@@ -108,8 +108,9 @@ teardown() {
     refused 125 "--rootfs tree:idmap: the owners of a directory are shown as they are; whelk import makes an image of it, which any --userns can have" \
         create --rootfs tree:idmap true
     refused 125 "--rootfs /:O: whelk's store is in this directory, and so the changes cannot be kept apart from it" create --rootfs /:O true
-    refused 125 "--rootfs tree: the owners of a directory are shown as they are, for --userns host only" \
-        create --userns nomap --rootfs tree true
+    [ "$WHELK_LANE" != subuid ] ||
+        refused 125 "--rootfs tree: the owners of a directory are shown as they are, for --userns host only" \
+            create --userns nomap --rootfs tree true
     whelk create --name c --rootfs tree true >/dev/null
     mv tree gone
     refused 125 "cannot open the container's root $PWD/tree: No such file or directory" start c
