@@ -206,11 +206,10 @@ static void add_labels(json_t *o)
 static json_t *graph_json(const struct store *s, const struct ctr *c)
 {
     auto_strv char **layers = NULL, **paths = NULL;
-    auto_strv char **keys = ctr_layer_keys(s, c, c->layers);
-    if (layer_lowers(s, keys, &layers) < 0)
+    if (ctr_lowers(s, c, &layers) < 0)
         err_clear(); /* they are damaged; the rest can be told */
     strv_foreach (layer, layers)
-        strv_addf(&paths, "%s/%s", s->path, layer);
+        strv_addf(&paths, "%s%s%s", *layer == '/' ? "" : s->path, *layer == '/' ? "" : "/", layer);
     auto_free char *lower = strv_join(paths, ":");
     return json_pack("{s:s, s:{s:o, s:o, s:o}}", "Name", "overlay", "Data", "LowerDir", str_json(lower), "UpperDir",
                      file_json(s, c->id, "upper"), "WorkDir", file_json(s, c->id, "work"));

@@ -81,6 +81,8 @@ static void check_layer(struct check *c, const char *key)
 {
     struct layer l = {0};
     bool shifted = strchr(key, '+') != NULL; /* a copy of one that is looked at itself */
+    if (str_eq(key, "empty")) /* no layer, but what stands for none (layer_lowers) */
+        return;
     int r = layer_load(c->store, key, &l);
     layer_done(&l);
     if (r == 0 && !c->o->quick && !shifted)
