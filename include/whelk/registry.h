@@ -67,7 +67,16 @@ struct upload {
     const char *(*digest)(void *ctx); /* "sha256:<hex>", or NULL with text: what came is wrong, nothing is kept */
     void *ctx;
 };
-int registry_upload_stream(struct registry *r, const char *location, const struct upload *u);
+/* Where an upload stands. The holder frees location. */
+struct upload_place {
+    char *location;      /* registry_upload_begin's; NULL after a break: it has to be begun anew */
+    uint64_t have;       /* bytes that the registry has; read gives what comes after them */
+    unsigned tries;      /* that broke without having moved on */
+    uint64_t moved_from; /* as far as it was when these were last forgiven */
+};
+/* -ERESTART with text: the connection broke or the registry was out of order. It has been waited for; *at says from
+ * where the same bytes are wanted again. Other errors are for good. */
+int registry_upload_stream(struct registry *r, struct upload_place *at, const struct upload *u);
 int registry_put_manifest(struct registry *r, const char *tag_or_digest, const char *media_type, const void *bytes,
                           size_t len);
 

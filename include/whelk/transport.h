@@ -114,7 +114,7 @@ struct dest_ops {
     /* Takes all of in. known: digest and size that it must have, or NULL. What it has is in ret_digest and *ret_size.
      * Other bytes than the known ones are -EBADMSG, and nothing of them is kept. Where the destination is not
      * sequential, several are put side by side, each in a forked worker of its own (so what a worker learns is lost).
-     */
+     * -ERESTART with text: it broke, and wants the same blob from its start, by the same process. */
     int (*put_blob)(struct dest *d, struct blob *in, const struct descriptor *known, char ret_digest[DIGEST_TEXT],
                     int64_t *ret_size);
     /* name: what it is called there; NULL: by its digest only (an entry of an index). Its blobs are there. */

@@ -77,10 +77,8 @@ static int put_by_file(struct layer_plan *p, struct blob *in)
     return p->x->dst->ops->put_blob(p->x->dst, &file, &known, digest, &size);
 }
 
-/* Runs in: PUT, or the caller's process. */
-static int put_layer(void *arg)
+static int put_layer_once(struct layer_plan *p)
 {
-    struct layer_plan *p = arg;
     struct dest *dst = p->x->dst;
     struct pipeline line;
     struct blob b;
@@ -91,7 +89,16 @@ static int put_layer(void *arg)
         r = put_by_file(p, &b);
     else
         r = dst->ops->put_blob(dst, &b, p->changes ? NULL : &p->from, p->result->digest, &p->result->size);
-    r = pipeline_close(&line, &b, r);
+    return pipeline_close(&line, &b, r);
+}
+
+/* Runs in: PUT, or the caller's process. The destination ends what breaks again and again. */
+static int put_layer(void *arg)
+{
+    struct layer_plan *p = arg;
+    int r = -ERESTART;
+    while (r == -ERESTART)
+        r = put_layer_once(p);
     return r < 0 ? err_wrap(r, "layer %s", p->from.digest) : 0;
 }
 
@@ -99,10 +106,10 @@ static int put_config(struct copy *x, const struct descriptor *d)
 {
     auto_free char *bytes = NULL;
     size_t len;
-    int there = x->dst->ops->has_blob(x->dst, d, NULL);
-    if (there != 0)
-        return MIN(there, 0);
-    int r = source_blob_read(x->src, d, CONFIG_MAX, &bytes, &len);
+    int r = x->dst->ops->has_blob(x->dst, d, NULL);
+    if (r != 0)
+        return MIN(r, 0);
+    r = source_blob_read(x->src, d, CONFIG_MAX, &bytes, &len);
     if (r < 0)
         return r;
     auto_close int fd = memfd_create("whelk-config", MFD_CLOEXEC);
@@ -111,10 +118,13 @@ static int put_config(struct copy *x, const struct descriptor *d)
     r = fd_write_all(fd, bytes, len);
     if (r < 0)
         return err_set(r, "cannot keep a configuration: %s", strerror(-r));
-    struct blob b = {.fd = fd, .window = true, .len = len};
     char digest[DIGEST_TEXT];
     int64_t size;
-    return x->dst->ops->put_blob(x->dst, &b, d, digest, &size);
+    for (r = -ERESTART; r == -ERESTART;) {
+        struct blob b = {.fd = fd, .window = true, .len = len};
+        r = x->dst->ops->put_blob(x->dst, &b, d, digest, &size);
+    }
+    return r;
 }
 
 /* ---- what is to be done with each layer ---- */

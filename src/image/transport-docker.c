@@ -322,7 +322,8 @@ struct docker_dest {
     struct dest base;
     struct registry *registry;
     char *which;
-    pid_t pid; /* whose connections the registry has */
+    pid_t pid;                  /* whose connections the registry has */
+    struct upload_place upload; /* of the blob that this process puts */
     const struct docker_options *o;
 };
 
@@ -439,25 +440,44 @@ static int put_small(struct put *p, const char *location)
     return digest ? registry_upload_bytes(p->dest->registry, location, digest, all.data ?: "", all.len) : -EBADMSG;
 }
 
+/* In one stream. Of bytes that the registry has from an earlier try only the digest is wanted. */
+static int put_large(struct put *p, struct upload_place *at)
+{
+    auto_free char *piece = xmalloc(PIECE);
+    while ((uint64_t)p->size < at->have) {
+        ssize_t n = put_read(p, piece, MIN(at->have - (uint64_t)p->size, (uint64_t)PIECE));
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return err_set(-EPROTO, "the registry says that it has more of a blob than there is");
+    }
+    return registry_upload_stream(p->dest->registry, at, &(struct upload){put_read, put_digest, p});
+}
+
+static void upload_forget(struct upload_place *at)
+{
+    free(at->location);
+    *at = (struct upload_place){0};
+}
+
 static int docker_put_blob(struct dest *base, struct blob *in, const struct descriptor *known,
                            char ret_digest[DIGEST_TEXT], int64_t *ret_size)
 {
     struct docker_dest *d = (struct docker_dest *)base;
     struct put p = {.dest = d, .in = in, .known = known};
-    auto_free char *location = NULL;
     own_connections(d);
-    int r = registry_upload_begin(d->registry, NULL, NULL, &location);
+    int r = d->upload.location ? 0 : registry_upload_begin(d->registry, NULL, NULL, &d->upload.location);
     if (r < 0)
         return r;
     p.hash = digest_new(true);
     p.slot = progress_add(d->o->progress, known ? known->digest : "layer",
                           known && known->size > 0 ? (uint64_t)known->size : 0);
-    if (known && known->size >= 0 && known->size < SMALL_PUT)
-        r = put_small(&p, location);
-    else
-        r = registry_upload_stream(d->registry, location, &(struct upload){put_read, put_digest, &p});
+    bool small = known && known->size >= 0 && known->size < SMALL_PUT;
+    r = small ? put_small(&p, d->upload.location) : put_large(&p, &d->upload);
     digest_free(p.hash);
     progress_close(d->o->progress, p.slot, r == 0 ? "pushed" : NULL);
+    if (r != -ERESTART)
+        upload_forget(&d->upload);
     if (r < 0)
         return r;
     memcpy(ret_digest, p.digest, sizeof(p.digest));
@@ -477,6 +497,7 @@ static void docker_dest_free(struct dest *base)
     struct docker_dest *d = (struct docker_dest *)base;
     if (d->registry)
         registry_free(d->registry);
+    upload_forget(&d->upload);
     free(d->which);
     free(d);
 }

@@ -463,22 +463,69 @@ static void upload_cancel(struct repository *p, const char *location)
     err_unpack(error, len);
 }
 
-int registry_upload_stream(struct registry *reg, const char *location, const struct upload *u)
+/* Asks what the registry has of an upload that broke. What gives no clear answer is to be begun anew; "0-0" is said of
+ * nothing too. */
+static void upload_ask(struct repository *p, struct upload_place *at)
 {
-    struct repository *p = at(reg);
+    auto_free char *location = take_ptr(&at->location);
     auto_with(exchange_done) struct exchange x = {.path = location, .scope = p->push_scope, .once = true};
-    auto_free char *next = NULL;
+    uint64_t last;
+    at->have = 0;
+    x.http.method = "GET";
+    if (exchange_one(&p->e, &x) < 0 || x.http.status != 204)
+        return;
+    const char *range = http_header(&x.http, "range"), *dash = range ? strchr(range, '-') : NULL;
+    if (dash && str_to_u64(dash + 1, &last) && last > 0 && last < INT64_MAX &&
+        take_location(p, &x.http, &at->location) == 0)
+        at->have = last + 1;
+}
+
+/* r: what broke the try x. -ERESTART once it may go on; r again when there were tries enough. */
+static int upload_broke(struct repository *p, struct upload_place *at, const struct exchange *x, int r)
+{
+    auto_free char *text = xstrdup(err_text(r));
+    if (++at->tries > p->e.retries)
+        return r;
+    r = exchange_pause(&p->e, x, at->tries);
+    if (r < 0)
+        return r;
+    upload_ask(p, at);
+    if (at->have >= at->moved_from + PROGRESS) { /* it moves */
+        at->moved_from = at->have;
+        at->tries = 0;
+    }
+    log_debug("%s; going on from byte %llu", text, (unsigned long long)at->have);
+    return err_set(-ERESTART, "%s", text);
+}
+
+/* One PATCH, to its answer. Its body cannot be begun again, so a login that has expired breaks it too. */
+static int upload_send(struct repository *p, struct upload_place *at, const struct upload *u, char **ret_next)
+{
+    auto_with(exchange_done) struct exchange x = {
+        .path = at->location, .scope = p->push_scope, .once = true, .wait = -1};
     x.http.method = "PATCH";
     x.http.read = u->read;
     x.http.read_size = -1;
     x.http.ctx = u->ctx;
     strv_add(&x.http.headers, "Content-Type: application/octet-stream");
     int r = exchange_one(&p->e, &x);
-    if (r < 0)
-        return err_wrap(r, "cannot upload to %s", p->path);
-    if (x.http.status != 202 && x.http.status != 204)
-        return exchange_fault(&p->e, &x, "upload");
-    r = take_location(p, &x.http, &next);
+    if (r < 0) {
+        bool passes = x.http.again;
+        r = err_wrap(r, "cannot upload to %s", p->path);
+        return passes ? upload_broke(p, at, &x, r) : r;
+    }
+    if (x.http.status == 202 || x.http.status == 204)
+        return take_location(p, &x.http, ret_next);
+    bool passes = exchange_status_passes(x.http.status) || (x.http.status == 401 && x.answered_401);
+    r = exchange_fault(&p->e, &x, "upload");
+    return passes ? upload_broke(p, at, &x, r) : r;
+}
+
+int registry_upload_stream(struct registry *reg, struct upload_place *place, const struct upload *u)
+{
+    struct repository *p = at(reg);
+    auto_free char *next = NULL;
+    int r = upload_send(p, place, u, &next);
     if (r < 0)
         return r;
     const char *digest = u->digest(u->ctx);

@@ -150,7 +150,9 @@ static int judge_401(struct endpoint *e, struct exchange *x)
     }
     x->answered_401 = true;
     int r = auth_answer(e, h, x->scope);
-    if (r == 0)
+    if (r == 0 && x->once && h->read)
+        x->done = true; /* the body is partly gone: the next one has the credentials */
+    else if (r == 0)
         http_reset(h);
     return r;
 }

@@ -313,7 +313,7 @@ static bool may_pass(CURLcode code)
 {
     static const CURLcode passing[] = {
         CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING, CURLE_SEND_ERROR,   CURLE_RECV_ERROR,
-        CURLE_PARTIAL_FILE,       CURLE_HTTP2,       CURLE_HTTP2_STREAM,
+        CURLE_PARTIAL_FILE,       CURLE_HTTP2,       CURLE_HTTP2_STREAM, CURLE_SEND_FAIL_REWIND,
     };
     for (size_t i = 0; i < ARRAY_LEN(passing); i++)
         if (code == passing[i])

@@ -15,6 +15,7 @@ import http.server
 import io
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -141,6 +142,7 @@ class Faults:
 
     def __init__(self):
         self.seen = {}
+        self.patches = {}
 
     def count(self, handler):
         key = (handler.repository, handler.path)
@@ -250,6 +252,50 @@ class Faults:
         return h.command in ("PUT", "PATCH") and h.drain() and h.send(
             400, b'{"errors": [{"code": "SIZE_INVALID", "message": "too much"}]}')
 
+    def upload(self, h, cut, status):
+        """Takes uploads, but cut(n) says after how many bytes the n-th PATCH breaks (None: not at all); then GET is answered with
+        status."""
+        if "/manifests/" in h.path and h.command == "PUT":
+            return h.drain() and h.send(201, b"")
+        if "/blobs/uploads/" not in h.path:
+            return False
+        path = h.path.partition("?")[0]
+        key = (h.repository, path)
+        if h.command == "POST":
+            n = self.count(h)
+            UPLOADS[h.repository, path + str(n)] = b""
+            return h.drain() and h.send(202, b"", {"Location": path + str(n)})
+        if key not in UPLOADS:
+            return h.drain() and h.send(404, b'{"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "unknown upload"}]}')
+        where = {"Location": path, "Range": f"0-{max(len(UPLOADS[key]) - 1, 0)}"}
+        if h.command == "GET":
+            return h.send(status, b"", where)
+        if h.command == "PATCH":
+            self.patches[h.repository] = self.patches.get(h.repository, 0) + 1
+            limit = cut(self.patches[h.repository])
+            UPLOADS[key] += h.body(limit)
+            if limit is not None:
+                h.connection.shutdown(socket.SHUT_RDWR)
+                h.close_connection = True
+                return True
+            return h.send(202, b"", where)
+        if h.command == "PUT":
+            UPLOADS[key] += h.body(None)
+            good = h.path.endswith("digest=" + digest(UPLOADS[key]))
+            return h.send(201 if good else 400, b"" if good else b'{"errors": [{"code": "DIGEST_INVALID", "message": "wrong digest"}]}')
+        return h.send(204, b"")
+
+    def upload_breaks(self, h):
+        """Twice, after a part that it tells of."""
+        return self.upload(h, lambda n: {1: 100000, 2: 3 << 20}.get(n), 204)
+
+    def upload_forgets(self, h):
+        """Once; then it knows nothing of what came."""
+        return self.upload(h, lambda n: 100000 if n == 1 else None, 404)
+
+    def upload_fails(self, h):
+        return self.upload(h, lambda n: 1000, 404)
+
 
 # Repositories whose fault is in the talk have the plain image, a few of them the large one.
 LARGE = ("cut", "cut-no-range", "cut-always", "cut-once", "slow", "wrong-range", "endless", "expires")
@@ -280,14 +326,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
         return True
 
-    def drain(self):
-        """Reads the body, whole or in chunks."""
+    def pieces(self):
+        """The body, whole or in chunks."""
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            return True
-        while int(size := self.rfile.readline().strip() or b"0", 16):
-            self.rfile.read(int(size, 16) + 2)
+            yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return
+        while size := int(self.rfile.readline().strip() or b"0", 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
         self.rfile.readline()
+
+    def body(self, limit):
+        """At most limit bytes of the body; the rest is not read."""
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if limit is not None and len(data) >= limit:
+                return data[:limit]
+        return data
+
+    def drain(self):
+        self.body(None)
         return True
 
     def layer(self):
@@ -407,6 +466,7 @@ def listen(label):
 DIRECTORY = sys.argv[1]
 LOCK = threading.RLock()
 CACHE = {}
+UPLOADS = {}
 FAULTS = Faults()
 main, other = listen("main"), listen("other")
 scheme = "http"

@@ -230,6 +230,32 @@ spooled() { # BYTES: at least that much has come
     rm -f "$STORE"/cache/blobs/*
 }
 
+# patches REPOSITORY: how many PATCH requests it got, and how many uploads were begun (asking for a mount is no upload).
+patches() {
+    echo "$(grep -c " PATCH /v2/$1/" "$FAULTY_DIR/requests") $(grep -c " POST /v2/$1/blobs/uploads/\$" "$FAULTY_DIR/requests")"
+}
+
+@test "an upload that breaks goes on where the registry says, else anew, else it is given up" {
+    base_image
+    head -c 5000000 /dev/urandom >noise
+    tar -cf noise.tar noise
+    whelk import noise.tar noise >/dev/null
+    forget_requests
+    answers "" push -q --retry-delay 10ms noise "$FAULTY/upload-breaks"
+    # The layer in three parts, all of one upload; the configuration is a small one.
+    assert_equal "$(patches upload-breaks)" "3 2"
+    answers "" push -q --retry-delay 10ms noise "$FAULTY/upload-forgets"
+    assert_equal "$(patches upload-forgets)" "2 3"
+    run_whelk push -q --retry 2 --retry-delay 10ms noise "$FAULTY/upload-fails"
+    assert_status 125
+    assert_one_error
+    assert_stderr --partial "cannot upload to upload-fails: "
+    assert_equal "$(patches upload-fails)" "3 3"
+    # A copy whose source begins again, too.
+    whelk save -q --format oci-archive -o noise.oci noise
+    answers "" image copy -q --retry-delay 10ms oci-archive:noise.oci "docker://$FAULTY/upload-breaks:copy"
+}
+
 @test "uploads that a registry sends elsewhere or refuses" {
     base_image
     run_whelk push -q base "$FAULTY/upload-elsewhere"
