@@ -268,7 +268,6 @@ int build_view_start(const char *progress, struct build_options *build, struct b
         found = str_eq(progress, known[i]);
     if (!found)
         return err_set(-EINVAL, "--progress %s is not done by this version; known: auto, plain, tty, quiet", progress);
-    build->quiet |= progress && str_eq(progress, "quiet");
     if (build->quiet || (progress && str_eq(progress, "plain")))
         return 0;
     if (on_terminal())

@@ -9,7 +9,7 @@ struct build_view {
     int ended_fd; /* EOF when the last has been drawn */
 };
 
-/* How --progress (NULL: auto) and -q want it: sets quiet, or log_fd and marks of build. A view is started where it is
+/* How --progress (NULL: auto) wants it, unless build is quiet: sets log_fd and marks of build where a view is started,
  * for a terminal. -EINVAL with text. */
 int build_view_start(const char *progress, struct build_options *build, struct build_view *ret);
 /* Takes it off the terminal; keeps the error in the slot. One that was not started is fine. */

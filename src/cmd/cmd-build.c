@@ -1,4 +1,5 @@
 /* whelk build: an image from a Dockerfile. */
+#include "build-dest.h"
 #include "build-view.h"
 #include "cmd.h"
 #include "registry-flags.h"
@@ -15,8 +16,8 @@ struct build_opts {
     struct build_options build;
     struct pull_flags pull;
     char *iidfile, *metadata_file;
-    char **arg_files, *call, *output, *progress;
-    bool true_by_nature, check, squash, squash_all, layers;
+    char **arg_files, *call, *output, *progress, *format;
+    bool true_by_nature, check, squash, squash_all, layers, push, to_stdout;
 };
 
 #define BUILD(member) OPT(struct build_opts, build.member)
@@ -36,6 +37,9 @@ static const struct opt build_table[] = {
     {"env", 0, OPT_LIST, BUILD(env), .arg = "NAME[=VALUE]", .help = "set a variable in the image"},
     {"explain", 0, OPT_BOOL, BUILD(explain), .help = "say for each step why it is cached, or what changed"},
     {"force-rm", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)}, /* no containers stay, ever */
+    {"format", 0, OPT_STR, OPT(struct build_opts, format), .arg = "FORMAT",
+     .help = "of what --push sends: oci or docker; the store has an image for both", .def = "oci",
+     .complete = COMPLETE_WORDS, .words = "oci docker"},
     {"from", 0, OPT_STR, BUILD(from), .arg = "IMAGE", .help = "begin with this image where the first FROM has another",
      .complete = COMPLETE_IMAGE},
     {"jobs", 0, OPT_STR, BUILD(jobs), .arg = "N",
@@ -48,7 +52,7 @@ static const struct opt build_table[] = {
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
     {"no-cache-filter", 0, OPT_LIST, BUILD(no_cache_stages), .arg = "STAGE[,STAGE]", .help = "make these stages anew"},
     {"output", 'o', OPT_STR, OPT(struct build_opts, output), .arg = "DEST",
-     .help = "also write the image's files: DIR, - (a tar archive), type=local|tar,dest=PATH",
+     .help = "also write the image's files (DIR, -, type=local|tar,dest=PATH), or the image (type=oci|docker|image)",
      .complete = COMPLETE_FILE},
     {"platform", 0, OPT_STR, BUILD(platform), .arg = "OS/ARCH[/VARIANT]",
      .help = "must be this machine's own platform"},
@@ -79,6 +83,7 @@ static const struct opt build_table[] = {
     {"pull", 0, OPT_BOOL_STR, OPT(struct build_opts, pull.policy), .bare = "always",
      .help = "when to pull the images of FROM: missing, always, never or newer", .def = "missing",
      .complete = COMPLETE_WORDS, .words = "missing always never newer"},
+    {"push", 0, OPT_BOOL, OPT(struct build_opts, push), .help = "push the image to its names, which name registries"},
     {"quiet", 'q', OPT_BOOL, BUILD(quiet), .help = "print the image id only, and what a failing RUN wrote"},
     {"secret", 0, OPT_LIST, BUILD(secrets), .arg = "id=NAME[,src=FILE|,env=VARIABLE]",
      .help = "something that RUN --mount=type=secret,id=NAME may read; it comes into no layer"},
@@ -134,48 +139,6 @@ static void defaults(void *opts)
     o->layers = true;
 }
 
-/* ---- --output ---- */
-
-static int open_directory(const char *path, int *ret)
-{
-    int r = dir_make_all(path, 0755);
-    *ret = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return r < 0      ? err_set(r, "--output: cannot make %s: %s", path, strerror(-r))
-           : *ret < 0 ? err_sys("--output: cannot open %s", path)
-                      : 0;
-}
-
-static int open_tar(const char *path, int *ret)
-{
-    *ret = str_eq(path, "-") ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                             : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    return *ret < 0 ? err_sys("--output: cannot write %s", path) : 0;
-}
-
-/* "DIR", "-", or keys type and dest. */
-static int open_output(const char *text, struct build_options *build, bool *ret_stdout)
-{
-    auto_strv char **words = strv_split(text, ",");
-    const char *type = strv_env_get(words, "type"), *dest = strv_env_get(words, "dest");
-    if (!strchr(text, '=')) {
-        *ret_stdout = str_eq(text, "-");
-        return *ret_stdout ? open_tar(text, &build->out_tar) : open_directory(text, &build->out_dir);
-    }
-    strv_foreach (word, words)
-        if (!str_after(word, "type=") && !str_after(word, "dest="))
-            return err_set(-EINVAL, "--output: \"%s\" is not known; known: type=local or tar, dest=", word);
-    if (type && str_eq(type, "local") && dest)
-        return open_directory(dest, &build->out_dir);
-    if (type && str_eq(type, "tar")) {
-        *ret_stdout = !dest || str_eq(dest, "-");
-        return open_tar(dest ? dest : "-", &build->out_tar);
-    }
-    return err_set(-EINVAL,
-                   "--output %s: give DIR, -, type=local,dest=DIR or type=tar,dest=FILE; for images see whelk save and "
-                   "whelk push",
-                   text);
-}
-
 /* --call: prints what one of these says of the Dockerfile. */
 static const struct call {
     const char *name;
@@ -215,53 +178,73 @@ static int need_image(void *arg, const char *name)
     return pull_flags_need(n->store, &n->pull, name);
 }
 
-static int run(void *opts, char **args)
+/* Where the build reads and writes. Called before anything is built. */
+static int prepare(struct build_opts *o, struct build_options *build, const struct call **ret_call,
+                   struct build_dest *ret_dest)
 {
-    struct build_opts *o = opts;
-    struct need need = {.pull = o->pull};
-    struct build_options build = o->build; /* the rest is the option table's to free */
-    struct build_view view;
-    struct store *s;
-    char id[65], here[] = ".";
-    auto_strv char **build_args = NULL;
-    const struct call *call = NULL;
-    build.context = args[0] ? args[0] : here;
-    bool to_stdout = false;
-    build.log_fd = STDERR_FILENO;
-    build.squash = o->squash_all ? SQUASH_ALL : o->squash || !o->layers ? SQUASH_NEW : SQUASH_NOT;
-    build.out_dir = build.out_tar = -1;
-    build.need_image = need_image;
-    build.need_arg = &need;
-    int r = pull_flags_check(&need.pull);
+    const struct build_dest_options dest = {o->output, o->format, o->push, &o->pull.registry};
+    int r = pull_flags_check(&o->pull);
     if (r == 0)
-        r = read_arg_files(o->arg_files, build.build_args, &build_args);
-    build.build_args = build_args;
-    if (r == 0)
-        r = find_call(o, &call);
-    if (r == 0 && o->output && !call)
-        r = open_output(o->output, &build, &to_stdout);
-    if (r == 0)
-        r = cmd_store(&s);
-    if (r == 0 && !call)
-        r = build_view_start(o->progress, &build, &view);
-    if (r < 0)
-        return r;
-    need.store = s;
-    need.pull.quiet = build.quiet;
-    if (call)
-        return run_call(call, s, &build);
-    r = build_image(s, &build, id);
-    build_view_end(&view);
+        r = find_call(o, ret_call);
+    if (r == 0 && !*ret_call)
+        r = build_dest_open(&dest, build, ret_dest);
+    return r;
+}
+
+static int build_and_tell(struct store *s, struct build_opts *o, const struct build_options *build,
+                          struct build_view *view, struct build_after *after)
+{
+    char id[65];
+    int r = build_image(s, build, id);
+    build_view_end(view);
     if (r == 0 && o->iidfile)
         r = write_id(o->iidfile, id);
     if (r == 0 && o->metadata_file)
-        r = write_metadata(&build, o->metadata_file, id);
+        r = write_metadata(build, o->metadata_file, id);
+    if (r == 0)
+        r = build_after_run(after, id);
+    if (r == 0 && !o->to_stdout)
+        printf("%s\n", id);
+    return r;
+}
+
+static int run(void *opts, char **args)
+{
+    struct build_opts *o = opts;
+    struct build_options build = o->build; /* the rest is the option table's to free */
+    struct build_view view = {-1, -1};
+    struct build_after after;
+    auto_with(build_dest_done) struct build_dest dest = {0};
+    struct store *s;
+    char here[] = ".";
+    auto_strv char **build_args = NULL, **tags = strv_copy(o->build.tags);
+    const struct call *call = NULL;
+    build.context = args[0] ? args[0] : here;
+    build.tags = tags;
+    build.log_fd = STDERR_FILENO;
+    build.squash = o->squash_all ? SQUASH_ALL : o->squash || !o->layers ? SQUASH_NEW : SQUASH_NOT;
+    build.need_image = need_image;
+    build.quiet |= o->progress && str_eq(o->progress, "quiet");
+    int r = read_arg_files(o->arg_files, build.build_args, &build_args);
+    build.build_args = build_args;
+    if (r == 0)
+        r = prepare(o, &build, &call, &dest);
+    tags = build.tags;
+    o->to_stdout = dest.to_stdout;
+    if (r == 0)
+        r = cmd_store(&s);
+    if (r == 0 && call)
+        return run_call(call, s, &build);
+    if (r == 0)
+        r = build_after_start(dest.jobs, dest.n, &after);
+    if (r == 0)
+        r = build_view_start(o->progress, &build, &view);
     if (r < 0)
         return r;
-    event_object(s, "image", "build", id, build.tags ? build.tags[0] : id);
-    if (!to_stdout)
-        printf("%s\n", id);
-    return 0;
+    struct need need = {.store = s, .pull = o->pull};
+    need.pull.quiet = build.quiet;
+    build.need_arg = &need;
+    return build_and_tell(s, o, &build, &view, &after);
 }
 
 const struct cmd cmd_build = {

@@ -1052,11 +1052,56 @@ DOCKERFILE
     whelk build -q -o type=tar,dest="$BATS_TEST_TMPDIR/b.tar" "$C"
     cmp "$BATS_TEST_TMPDIR/a.tar" "$BATS_TEST_TMPDIR/b.tar"
     assert_equal "$(python3 "$WHELK_TREE/test/lib/tree-list.py" /d <"$BATS_TEST_TMPDIR/a.tar" | xargs -d '\n')" 'd 0755 0:0 /d f 4755 0:0 /d/f "x\n"'
-    for dest in type=oci,dest=x type=local "type=tar,mode=1" "$C/f/x"; do
+    for dest in type=other,dest=x type=local "type=tar,mode=1" type=image,dest=x "type=docker,tar=false,dest=x" "$C/f/x"; do
         run_whelk build -o "$dest" "$C"
         assert_status 125
         assert_one_error
     done
+}
+
+@test "--output: the image as an archive or a directory, or by another name" {
+    printf 'FROM base\nRUN echo 1 >/one\n' | dockerfile
+    cd "$BATS_TEST_TMPDIR"
+    run_whelk build -t img -o type=oci,dest=oci.tar "$C"
+    assert_success
+    assert_id "$output"
+    id=$output
+    whelk build -q -o type=docker,dest=docker.tar "$C"
+    whelk build -q -t img -o type=oci,tar=false,dest=layout "$C"
+    whelk build -q -o type=oci "$C" >stdout.tar
+    whelk build -q -o type=docker "$C"
+    [ -f layout/oci-layout ]
+    whelk build -q -o type=image,name=named-so "$C"
+    assert_equal "$(inspect_field named-so .Id)" "sha256:$id"
+    whelk rmi img named-so >/dev/null
+    for from in oci.tar docker.tar stdout.tar layout; do
+        run_whelk load -q -i "$from"
+        assert_success
+        assert_output --partial "$([ "$from" = oci.tar ] || [ "$from" = layout ] && echo localhost/img:latest || echo "$id")"
+    done
+    assert_equal "$(inspect_field img .Id)" "sha256:$id"
+    # The failure of what comes after is that of the command.
+    run_whelk build -o type=oci,dest=nowhere/file "$C"
+    assert_status 125
+    assert_stderr --partial nowhere/file
+    # A build that fails writes nothing.
+    printf 'FROM base\nRUN exit 3\n' | dockerfile
+    run_whelk build -o type=oci,dest=not.tar "$C"
+    assert_status 3
+    [ ! -e not.tar ]
+}
+
+@test "--push and --format: refused where no name says where to" {
+    echo "FROM base" | dockerfile
+    run_whelk build --push "$C"
+    assert_status 125
+    assert_stderr_line "Error: --push: no name says where to; give --tag registry.example.org/NAME"
+    run_whelk build --push -t img "$C"
+    assert_status 125
+    assert_stderr_line "Error: --push: img names no registry; give --tag registry.example.org/img"
+    run_whelk build --format squashfs "$C"
+    assert_status 125
+    assert_stderr_line 'Error: --format is oci or docker, not "squashfs"'
 }
 
 @test "--squash, --layers=false, --squash-all: the same files in one layer" {

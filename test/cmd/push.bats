@@ -161,3 +161,19 @@ id_of() {
     podman --root "$PWD/podman" --runroot "$run" --storage-driver vfs rmi -af >/dev/null
     rm -rf "$run"
 }
+
+@test "build --push: to each name, of the wanted type; a registry that is away fails the build" {
+    mkdir context
+    printf 'FROM base\nRUN echo 1 >/one\n' >context/Dockerfile
+    run_whelk build -t "$REGISTRY_open/built:1" -t "$REGISTRY_open/built:2" --push context
+    assert_success
+    assert_id "$output"
+    assert_equal "$(manifest built 1 | jq -r .config.digest)" "sha256:$output"
+    assert_equal "$(manifest built 2 | jq -r .mediaType)" application/vnd.oci.image.manifest.v1+json
+    whelk build -q -o "type=image,name=$REGISTRY_open/built:3,push=true" --format docker context
+    assert_equal "$(manifest built 3 | jq -r .mediaType)" application/vnd.docker.distribution.manifest.v2+json
+    run_whelk build --push --retry 0 -t localhost:1/built context
+    assert_status 125
+    assert_stderr --partial "localhost:1"
+    assert_output ""
+}
