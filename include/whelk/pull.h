@@ -24,4 +24,13 @@ int image_pull(struct store *s, const char *name, const struct pull_options *o, 
  * which it is, or that there is none. */
 int image_need(struct store *s, const char *name, enum pull_policy policy, const struct pull_options *o);
 
+/* What pulls left of blobs whose end has not come, for the next pull of the same. */
+struct partial_blobs {
+    size_t n, active; /* active: a pull is at it */
+    uint64_t bytes, active_bytes;
+};
+void partial_blobs_count(const struct store *s, struct partial_blobs *ret);
+/* Removes those that no pull is at; tells of each. */
+void partial_blobs_prune(const struct store *s, void (*told)(void *ctx, const char *hex, uint64_t bytes), void *ctx);
+
 #endif

@@ -7,6 +7,7 @@
 #include "whelk/cache.h"
 #include "whelk/fd.h"
 #include "whelk/layer.h"
+#include "whelk/pull.h"
 #include "whelk/units.h"
 
 struct df_opts {
@@ -35,7 +36,7 @@ struct kind {
     int64_t size, reclaimable;
 };
 
-enum { IMAGES, CONTAINERS, VOLUMES, CACHE, N_KINDS };
+enum { IMAGES, CONTAINERS, VOLUMES, CACHE, PARTIAL, N_KINDS };
 
 struct df {
     struct store *store;
@@ -179,9 +180,21 @@ static void count_volumes(struct df *d)
     }
 }
 
+static void count_partial(struct df *d)
+{
+    struct partial_blobs p;
+    partial_blobs_count(d->store, &p);
+    d->kinds[PARTIAL] = (struct kind){
+        .total = p.n,
+        .active = p.active,
+        .size = (int64_t)p.bytes,
+        .reclaimable = (int64_t)(p.bytes - p.active_bytes),
+    };
+}
+
 static int look(struct df *d)
 {
-    static const char *const types[] = {"Images", "Containers", "Local Volumes", "Build Cache"};
+    static const char *const types[] = {"Images", "Containers", "Local Volumes", "Build Cache", "Partial Pulls"};
     int r = image_set_load(d->store, &d->images);
     if (r == 0)
         r = image_set_load_users(&d->images);
@@ -193,12 +206,13 @@ static int look(struct df *d)
         r = load_steps(d);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < N_KINDS; i++)
-        d->kinds[i].type = types[i];
     note_layers(d);
     count_images(d);
     count_containers(d);
     count_volumes(d);
+    count_partial(d);
+    for (size_t i = 0; i < N_KINDS; i++)
+        d->kinds[i].type = types[i];
     err_clear();
     return 0;
 }
@@ -231,11 +245,13 @@ static int print_kinds(const struct df *d, const char *format)
     auto_json json_t *rows = json_array();
     for (size_t i = 0; i < N_KINDS; i++) {
         const struct kind *k = &d->kinds[i];
+        if (i == PARTIAL && k->total == 0) /* peers have no such row */
+            continue;
         auto_free char *total = xasprintf("%zu", k->total), *active = xasprintf("%zu", k->active);
         json_array_append_new(rows,
                               json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:I, s:I}", "Type", k->type, "TotalCount",
                                         total, "Total", (json_int_t)k->total, "Active", active, "Size",
-                                        size_json(k->size), "Reclaimable", reclaimable_json(k, i != CACHE), "RawSize",
+                                        size_json(k->size), "Reclaimable", reclaimable_json(k, i < CACHE), "RawSize",
                                         (json_int_t)k->size, "RawReclaimable", (json_int_t)k->reclaimable));
     }
     return listing_print(format, columns, ARRAY_LEN(columns), rows, true);

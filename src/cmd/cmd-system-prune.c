@@ -26,7 +26,7 @@ static const struct opt prune_table[] = {
 /* What comes, before anybody is asked. Caller frees. */
 static char *warning(const struct prune_opts *o)
 {
-    return xasprintf("This will remove all containers that do not run, all networks that no container has, %sall images without %s, and %s build cache.",
+    return xasprintf("This will remove all containers that do not run, all networks that no container has, %sall images without %s, %s build cache, and what broken pulls left.",
                      o->volumes ? "all anonymous volumes that no container has, " : "",
                      o->all ? "a container that uses them" : "a name that no container uses",
                      o->all || o->build ? "the whole" : "the unused");
@@ -34,7 +34,8 @@ static char *warning(const struct prune_opts *o)
 
 static int prune_rest(struct store *s, const struct prune_opts *o, uint64_t *sum)
 {
-    struct prune_out steps = {.headline = "Deleted Build Cache:"}, images = {.headline = "Deleted Images:"};
+    struct prune_out steps = {.headline = "Deleted Build Cache:"}, images = {.headline = "Deleted Images:"},
+                     partial = {.headline = "Deleted Partial Pulls:"};
     int r = 0;
     if (!o->filters) /* a step has no labels, and is used by who knows whom */
         r = prune_steps(s, o->all || o->build, &steps);
@@ -44,7 +45,11 @@ static int prune_rest(struct store *s, const struct prune_opts *o, uint64_t *sum
         r = prune_images(s, o->all, o->filters, &images);
     if (r == 0 && images.begun)
         printf("\n");
-    *sum += images.bytes;
+    if (!o->filters)
+        prune_partial_blobs(s, &partial);
+    if (partial.begun)
+        printf("\n");
+    *sum += images.bytes + partial.bytes;
     return r;
 }
 
@@ -94,7 +99,7 @@ const struct cmd cmd_system_prune = {
     .args = "[OPTIONS]",
     .summary = "remove all that nobody needs",
     .description =
-        "Removes containers that do not run, networks that no container has, images without a name and unused cached build steps, and prints "
+        "Removes containers that do not run, networks that no container has, images without a name, unused cached build steps and what broken pulls left, and prints "
         "what went and what that freed. Says before what it will remove and asks, on a terminal; elsewhere "
         "--force is needed.",
     .examples = "whelk system prune\nwhelk system prune -f --filter until=24h\nwhelk system prune -af --volumes",

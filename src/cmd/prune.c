@@ -1,7 +1,8 @@
-/* What the prune commands share, and the build cache's part of system prune. */
+/* What the prune commands share, and the build cache's and the broken pulls' part of system prune. */
 #include "prune.h"
 
 #include "whelk/cache.h"
+#include "whelk/pull.h"
 #include "whelk/units.h"
 
 void prune_line(struct prune_out *out, const char *fmt, ...)
@@ -32,4 +33,16 @@ int prune_steps(const struct store *s, bool all, struct prune_out *out)
     struct cache_prune p = {.all = all, .told = tell_step, .ctx = out};
     int r = cache_steps_prune(s, &p);
     return r == 0 && all ? cache_mounts_prune(s, &p) : r;
+}
+
+static void tell_partial_blob(void *ctx, const char *hex, uint64_t bytes)
+{
+    struct prune_out *out = ctx;
+    prune_line(out, "sha256:%s", hex);
+    out->bytes += bytes;
+}
+
+void prune_partial_blobs(const struct store *s, struct prune_out *out)
+{
+    partial_blobs_prune(s, tell_partial_blob, out);
 }

@@ -23,5 +23,7 @@ int prune_volumes(const struct store *s, bool all, bool dry_run, char *const *fi
 int prune_networks(const struct store *s, char *const *filters, struct prune_out *out);
 /* Cached build steps: those whose layer no image has, or all, with the directories of RUN --mount=type=cache. Layers go with the next prune_images or gc_run. */
 int prune_steps(const struct store *s, bool all, struct prune_out *out);
+/* What broken pulls left. */
+void prune_partial_blobs(const struct store *s, struct prune_out *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include "whelk/digest.h"
 #include "whelk/err.h"
 #include "whelk/fd.h"
+#include "whelk/pull.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -74,16 +75,62 @@ void spool_remove(const struct store *s, const char *hex)
     unlinkat(s->fd, path, 0);
 }
 
+/* Opens a file of the spool; *ret_free: no process fills it, nor will until it is closed. -1: it is gone. */
+static int spool_look(const struct store *s, const char *name, struct stat *ret, bool *ret_free)
+{
+    auto_free char *path = xasprintf("%s/%s", spool_path, name);
+    auto_close int fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, ret) < 0)
+        return -1;
+    *ret_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    return take_fd(&fd);
+}
+
 void spool_tidy(const struct store *s)
 {
     auto_strv char **names = NULL;
     if (dir_names(s->fd, spool_path, &names) < 0)
         return;
     strv_foreach (name, names) {
-        auto_free char *path = xasprintf("%s/%s", spool_path, name);
-        auto_close int fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         struct stat st;
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > KEEP_S)
-            unlinkat(s->fd, path, 0);
+        bool is_free;
+        auto_close int fd = spool_look(s, name, &st, &is_free);
+        if (fd >= 0 && is_free && time(NULL) - st.st_mtime > KEEP_S)
+            spool_remove(s, name);
+    }
+}
+
+void partial_blobs_count(const struct store *s, struct partial_blobs *ret)
+{
+    auto_strv char **names = NULL;
+    *ret = (struct partial_blobs){0};
+    if (dir_names(s->fd, spool_path, &names) < 0)
+        return;
+    strv_foreach (name, names) {
+        struct stat st;
+        bool is_free;
+        auto_close int fd = spool_look(s, name, &st, &is_free);
+        if (fd < 0)
+            continue;
+        ret->n++;
+        ret->bytes += (uint64_t)st.st_size;
+        ret->active += !is_free;
+        ret->active_bytes += is_free ? 0 : (uint64_t)st.st_size;
+    }
+}
+
+void partial_blobs_prune(const struct store *s, void (*told)(void *ctx, const char *hex, uint64_t bytes), void *ctx)
+{
+    auto_strv char **names = NULL;
+    if (dir_names(s->fd, spool_path, &names) < 0)
+        return;
+    strv_foreach (name, names) {
+        struct stat st;
+        bool is_free;
+        auto_close int fd = spool_look(s, name, &st, &is_free);
+        if (fd < 0 || !is_free)
+            continue;
+        spool_remove(s, name);
+        told(ctx, name, (uint64_t)st.st_size);
     }
 }

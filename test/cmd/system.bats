@@ -60,8 +60,8 @@ kind() { # KIND: its row
 # --- prune
 
 @test "prune asks, and says what it will do" {
-    refused 125 "This will remove all containers that do not run, all networks that no container has, all images without a name that no container uses, and the unused build cache. Nobody can be asked here; use --force" system prune
-    refused 125 "This will remove all containers that do not run, all networks that no container has, all anonymous volumes that no container has, all images without a container that uses them, and the whole build cache. Nobody can be asked here; use --force" system prune -a --volumes
+    refused 125 "This will remove all containers that do not run, all networks that no container has, all images without a name that no container uses, the unused build cache, and what broken pulls left. Nobody can be asked here; use --force" system prune
+    refused 125 "This will remove all containers that do not run, all networks that no container has, all anonymous volumes that no container has, all images without a container that uses them, the whole build cache, and what broken pulls left. Nobody can be asked here; use --force" system prune -a --volumes
     whelk create --name c base true >/dev/null
     terminal 'wait:[y/N]' 'type:n\r' -- system prune
     whelk inspect c >/dev/null

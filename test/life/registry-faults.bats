@@ -180,6 +180,33 @@ takes() {
     takes cut-once
 }
 
+partial() {
+    whelk system df --format '{{.Type}}: {{.TotalCount}} {{.Active}} {{.RawSize}} {{.RawReclaimable}}' | grep '^Partial Pulls: '
+}
+
+@test "what a broken pull left: system df tells of it, system prune takes it when no pull is at it" {
+    local file
+    rm -f "$FAULTY_DIR/go-on"
+    run ! partial
+    pull --retry 0 "$FAULTY/cut-once"
+    assert_status 125
+    assert_equal "$(partial)" "Partial Pulls: 1 0 1048576 1048576"
+    file=$(echo "$STORE"/cache/blobs/*)
+    exec 7<"$file"
+    flock 7 # as a pull does
+    assert_equal "$(partial)" "Partial Pulls: 1 1 1048576 0"
+    whelk system prune -f
+    [ -e "$file" ]
+    exec 7<&-
+    run_whelk system prune -f --filter until=1h
+    refute_output --partial "Partial"
+    run_whelk system prune -f
+    assert_line "Deleted Partial Pulls:"
+    assert_line "sha256:${file##*/}"
+    assert_line --regexp '^Total reclaimed space: 1\.0[0-9]*MB$'
+    run ! partial
+}
+
 spooled() { # BYTES: at least that much has come
     local size
     size=$(stat -c %s "$STORE"/cache/blobs/* 2>/dev/null) && [ "$size" -ge "$1" ]
