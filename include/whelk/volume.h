@@ -16,6 +16,8 @@ struct volume {
     char **labels;   /* KEY=VALUE */
     char **options;  /* KEY=VALUE: type, device, o */
     int64_t created; /* ns */
+    bool owned;      /* data/ was given to uid and gid, of containers: the first mount leaves its owner alone */
+    int64_t uid, gid;
     bool
         anonymous; /* made for one container that gave no name: goes with the last one that has it, on --rm and rm -v */
 };

@@ -24,14 +24,30 @@ static const struct {
     {"container cleanup",
      "nothing is left to clean: a container's supervisor does it, and after a crash the next command"},
     {"container clone", "make another like it with whelk run; whelk inspect tells what it was made with"},
-    {"buildx", "the builder is part of whelk; use whelk build"},
+    {"buildx;builder build", "the builder is part of whelk; use whelk build"},
+    {"pod",
+     "whelk has no pods; containers share namespaces by whelk run --network container:NAME --ipc container:NAME"},
+    {"quadlet;generate",
+     "a unit that runs whelk run is enough; whelk-run(1) says how, examples/systemd has units to copy"},
+    {"auto-update", "pull and start anew: whelk pull IMAGE, then systemctl restart UNIT"},
+    {"kube;play", "whelk does not read Kubernetes files; start each container with whelk run or a systemd unit"},
+    {"artifact", "whelk keeps images only; whelk image copy moves what registries have"},
+    {"image scp", "pipe it: whelk save IMAGE | ssh HOST whelk load"},
+    {"image encrypt;image decrypt;image convert",
+     "whelk has no encrypted or converted images; whelk push --compression-format "
+     "chooses how layers are packed"},
+    {"volume reload", "the only volume driver is local, whose volumes are always looked at anew"},
     {"compose", "whelk does not read compose files; start each service with whelk run or a systemd unit"},
 };
 
-const char *cmd_absent(int argc, char *const argv[])
+const char *cmd_absent(int argc, char *const argv[], int *ret_used)
 {
-    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
-        if (cmd_match(absent[i].names, argc, argv))
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++) {
+        int used = cmd_match(absent[i].names, argc, argv);
+        if (used && ret_used)
+            *ret_used = used;
+        if (used)
             return absent[i].reason;
+    }
     return NULL;
 }

@@ -3,6 +3,16 @@
 
 #include "whelk/ctr.h"
 
+struct exists_opts {
+    bool external;
+};
+
+static const struct opt exists_table[] = {
+    /* podman's: containers of build tools count too. Builds leave none here. */
+    {"external", 0, OPT_BOOL, OPT(struct exists_opts, external)},
+    OPT_END,
+};
+
 static int run(void *opts, char **args)
 {
     struct store *s;
@@ -15,10 +25,12 @@ static int run(void *opts, char **args)
 
 const struct cmd cmd_container_exists = {
     .names = "container exists",
-    .args = "CONTAINER",
+    .args = "[OPTIONS] CONTAINER",
     .summary = "tell whether a container exists",
     .description = "Prints nothing and exits with 0 if there is such a container, with 1 if not.",
     .examples = "whelk container exists web && echo yes",
+    .opts = exists_table,
+    .opts_size = sizeof(struct exists_opts),
     .min_args = 1,
     .max_args = 1,
     .complete = COMPLETE_CONTAINER,

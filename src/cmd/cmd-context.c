@@ -37,7 +37,7 @@ static int run(void *opts, char **args)
     char word[] = "context";
     char *const context[] = {word};
     return err_set(-EINVAL, "there is no \"whelk context%s%s\": %s", argc ? " " : "", argc ? args[0] : "",
-                   cmd_absent(1, context));
+                   cmd_absent(1, context, NULL));
 }
 
 const struct cmd cmd_context = {

@@ -5,7 +5,7 @@
 
 struct exec_opts {
     struct exec_options exec;
-    bool latest;
+    bool latest, no_session;
     char *cidfile;
 };
 
@@ -20,6 +20,7 @@ static const struct opt exec_table[] = {
      .help = "read variables from a file, one a line", .complete = COMPLETE_FILE},
     {"interactive", 'i', OPT_BOOL, OPT(struct exec_opts, exec.interactive), .help = "forward standard input"},
     TARGET_LATEST(offsetof(struct exec_opts, latest)),
+    {"no-session", 0, OPT_BOOL, OPT(struct exec_opts, no_session)}, /* podman's: leave no record. None is ever left */
     {"preserve-fd", 0, OPT_LIST, OPT(struct exec_opts, exec.preserve.lists), .arg = "LIST",
      .help = "hand in these open pipes and sockets, as 5,7"},
     {"preserve-fds", 0, OPT_INT, OPT(struct exec_opts, exec.preserve.count), .arg = "NUMBER",

@@ -7,13 +7,16 @@
 #include "whelk/gc.h"
 
 struct prune_opts {
-    bool all, force;
+    bool all, build_cache, external, force;
     char **filters;
 };
 
 static const struct opt prune_table[] = {
     {"all", 'a', OPT_BOOL, OPT(struct prune_opts, all),
      .help = "also images that have a name, unless a container uses them"},
+    {"build-cache", 0, OPT_BOOL, OPT(struct prune_opts, build_cache),
+     .help = "also cached build steps that no image has; with --all every one"},
+    {"external", 0, OPT_BOOL, OPT(struct prune_opts, external)}, /* podman's: builds leave no containers here */
     {"filter", 0, OPT_LIST, OPT(struct prune_opts, filters), .arg = "KEY=VALUE",
      .help = "only images that match: dangling, label, label!, until", .complete = COMPLETE_WORDS,
      .words = "dangling= label= until="},
@@ -97,7 +100,9 @@ static int prune(struct store *s, const struct prune_opts *o)
 {
     struct prune_out out = {0};
     store_tidy(s);
-    int r = prune_images(s, o->all, o->filters, &out);
+    int r = o->build_cache ? prune_steps(s, o->all, &out) : 0;
+    if (r == 0)
+        r = prune_images(s, o->all, o->filters, &out);
     if (r == 0)
         prune_total(out.bytes);
     return r;
@@ -110,6 +115,8 @@ static int run(void *opts, char **args)
     int r = filter_check(image_prune_filters, o->filters);
     if (r == 0)
         r = take_dangling(o);
+    if (r == 0 && o->build_cache && strv_len(o->filters))
+        r = err_set(-EINVAL, "--build-cache goes with no --filter: cached steps have no labels");
     if (r < 0)
         return r;
     r = o->force ? 1

@@ -1,15 +1,17 @@
 /* whelk inspect: everything about containers and images as JSON. */
 #include "cmd.h"
 #include "inspect.h"
+#include "targets.h"
 
 struct inspect_opts {
     char *format, *type;
-    bool size;
+    bool latest, size;
 };
 
 static const struct opt inspect_table[] = {
     {"format", 'f', OPT_STR, OPT(struct inspect_opts, format), .arg = "TEMPLATE",
      .help = "json, or a template for each object, as '{{.Id}}'"},
+    TARGET_LATEST(offsetof(struct inspect_opts, latest)),
     {"size", 's', OPT_BOOL, OPT(struct inspect_opts, size),
      .help = "show what containers wrote (SizeRw), and what they hold (SizeRootFs)"},
     {"type", 0, OPT_STR, OPT(struct inspect_opts, type), .arg = "KIND",
@@ -17,6 +19,16 @@ static const struct opt inspect_table[] = {
      .words = "container image network volume all"},
     OPT_END,
 };
+
+static int inspect_latest(const struct inspect_request *q)
+{
+    auto_with(ctr_done) struct ctr c = {0};
+    struct store *s;
+    int r = cmd_store(&s);
+    if (r == 0)
+        r = target_load(s, true, NULL, &c);
+    return r < 0 ? r : inspect_print(q, (char *[]){c.id, NULL});
+}
 
 static int run(void *opts, char **args)
 {
@@ -28,13 +40,17 @@ static int run(void *opts, char **args)
          volume = str_eq(type, "volume"), network = str_eq(type, "network");
     if (!all && !container && !image && !volume && !network)
         return err_set(-EINVAL, "--type %s is not known; known: container, image, network, volume, all", type);
+    if (o->latest && (*args || !(all || container)))
+        return err_set(-EINVAL, "--latest is a container, and takes no names besides");
+    if (!o->latest && !*args)
+        return err_set(-EINVAL, "\"whelk inspect\" needs at least one NAME|ID argument; see whelk inspect --help");
     struct inspect_request q = {.containers = all || container,
                                 .images = all || image,
                                 .volumes = all || volume,
                                 .networks = all || network,
                                 .size = o->size,
                                 .format = o->format};
-    return inspect_print(&q, args);
+    return o->latest ? inspect_latest(&q) : inspect_print(&q, args);
 }
 
 const struct cmd cmd_inspect = {
@@ -48,7 +64,6 @@ const struct cmd cmd_inspect = {
                 "jq '.[0].State'\nwhelk inspect --type image web | jq '.[0].Config.Env'",
     .opts = inspect_table,
     .opts_size = sizeof(struct inspect_opts),
-    .min_args = 1,
     .max_args = -1,
     .complete = COMPLETE_ANY,
     .run = run,

@@ -6,12 +6,13 @@
 struct start_opts {
     struct targets targets;
     bool attach, interactive, sig_proxy;
-    char *detach_keys;
+    char *detach_keys, *checkpoint;
 };
 
 static const struct opt start_table[] = {
     {"all", 0, OPT_BOOL, OPT(struct start_opts, targets.all), .help = "all containers"},
     {"attach", 'a', OPT_BOOL, OPT(struct start_opts, attach), .help = "show its output and exit with its status"},
+    {"checkpoint", 0, OPT_STR, OPT(struct start_opts, checkpoint), .arg = "NAME"},
     {"detach-keys", 0, OPT_STR, OPT(struct start_opts, detach_keys), .arg = "KEYS",
      .help = "keys that leave it running: letters or ctrl-X, with commas", .def = "ctrl-p,ctrl-q"},
     TARGETS_FILTER(offsetof(struct start_opts, targets), 'f'),
@@ -62,6 +63,9 @@ static int run(void *opts, char **args)
 {
     struct context x = {.opts = opts};
     auto_strv char **ids = NULL;
+    if (x.opts->checkpoint)
+        return err_set(-EOPNOTSUPP,
+                       "--checkpoint: whelk cannot freeze processes to disk, so there is none to go on from");
     int r = cmd_store(&x.store);
     if (r == 0)
         r = targets_find(x.store, &x.opts->targets, false, args, &ids);

@@ -6,18 +6,20 @@
 
 struct create_opts {
     bool ignore;
-    char *driver;
+    char *driver, *uid, *gid;
     char **labels, **options;
 };
 
 static const struct opt create_table[] = {
     {"driver", 'd', OPT_STR, OPT(struct create_opts, driver), .arg = "DRIVER", .help = "only local", .def = "local",
      .complete = COMPLETE_WORDS, .words = "local"},
+    {"gid", 0, OPT_STR, OPT(struct create_opts, gid), .arg = "ID", .help = "the group of its directory, of containers"},
     {"ignore", 0, OPT_BOOL, OPT(struct create_opts, ignore), .help = "say nothing about a volume that exists already"},
     {"label", 'l', OPT_LIST, OPT(struct create_opts, labels), .arg = "KEY=VALUE", .help = "set a label"},
     {"opt", 'o', OPT_LIST, OPT(struct create_opts, options), .arg = "KEY=VALUE",
      .help = "type=tmpfs, or type=none, o=bind and device=DIR, for what is mounted in place of an own directory",
      .complete = COMPLETE_WORDS, .words = "type=none type=tmpfs o=bind device="},
+    {"uid", 0, OPT_STR, OPT(struct create_opts, uid), .arg = "ID", .help = "the owner of its directory, of containers"},
     OPT_END,
 };
 
@@ -32,6 +34,25 @@ static int make_map(const char *flag, char *const *words, char ***ret)
         strv_env_set(ret, key, eq ? eq + 1 : "");
     }
     return 0;
+}
+
+static int parse_id(const char *flag, const char *word, int64_t *ret)
+{
+    if (word && (!str_to_i64(word, ret) || *ret < 0 || *ret > UINT32_MAX - 1))
+        return err_set(-EINVAL, "%s %s is not a number of a user or group", flag, word);
+    return 0;
+}
+
+static int make_owner(const struct create_opts *o, enum volume_kind kind, struct volume *v)
+{
+    v->owned = o->uid || o->gid;
+    int r = parse_id("--uid", o->uid, &v->uid);
+    if (r == 0)
+        r = parse_id("--gid", o->gid, &v->gid);
+    if (r == 0 && v->owned && kind != VOLUME_DATA)
+        r = err_set(-EINVAL, "--uid and --gid are for a directory of the volume's own, not for type=%s",
+                    strv_env_get(v->options, "type"));
+    return r;
 }
 
 static int make_record(const struct create_opts *o, const char *name, struct volume *v)
@@ -49,7 +70,9 @@ static int make_record(const struct create_opts *o, const char *name, struct vol
     int r = make_map("--label", o->labels, &v->labels);
     if (r == 0)
         r = make_map("--opt", o->options, &v->options);
-    return r < 0 ? r : volume_check_options(v->options, &kind);
+    if (r == 0)
+        r = volume_check_options(v->options, &kind);
+    return r < 0 ? r : make_owner(o, kind, v);
 }
 
 static int run(void *opts, char **args)

@@ -68,9 +68,11 @@ bool cmd_is_group(const char *word)
 
 static void refuse_name(int argc, char *const argv[])
 {
-    const char *reason = cmd_absent(argc, argv);
+    int used = 1;
+    const char *reason = cmd_absent(argc, argv, &used);
     if (reason) {
-        err_set(-EINVAL, "there is no \"whelk %s\": %s", argv[0], reason);
+        auto_free char *name = used > 1 ? xasprintf("%s %s", argv[0], argv[1]) : xstrdup(argv[0]);
+        err_set(-EINVAL, "there is no \"whelk %s\": %s", name, reason);
         return;
     }
     bool in_group = argc > 1 && cmd_is_group(argv[0]);

@@ -41,8 +41,9 @@ int cmd_match(const char *names, int argc, char *const argv[]);
 bool cmd_is_group(const char *word);
 /* The first of its names, "ps"; caller frees. */
 char *cmd_name(const struct cmd *c);
-/* Why whelk does not have what argv names ("swarm", "system connection"), or NULL. */
-const char *cmd_absent(int argc, char *const argv[]);
+/* Why whelk does not have what argv names ("swarm", "system connection"), or NULL. *ret_used: how many words that is; may
+ * be NULL. */
+const char *cmd_absent(int argc, char *const argv[], int *ret_used);
 /* Parses and runs it, prints --help itself. Returns the exit status, or a negative errno with the slot set. */
 int cmd_invoke(const struct cmd *c, int argc, char *const argv[]);
 /* The end of an invocation: flushes, reports r if it is negative, returns the exit status. */

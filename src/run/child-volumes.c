@@ -151,7 +151,7 @@ static int move_filled(int vol, int data)
     return tree_remove(vol, "filled");
 }
 
-static int take_over(int vol, int data, int image)
+static int take_over(int vol, int data, int image, bool owned)
 {
     bool filled = faccessat(vol, "filled", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     if (!filled && !is_empty(data))
@@ -159,13 +159,13 @@ static int take_over(int vol, int data, int image)
     int r = filled || is_empty(image) ? 0 : fill_beside(vol, image);
     if (r == 0 && (filled || !is_empty(image)))
         r = move_filled(vol, data);
-    if (r == 0)
+    if (r == 0 && !owned)
         r = copy_metadata(image, data);
     return r < 0 ? r : file_write(vol, "copied", "", 0, 0600);
 }
 
 /* Only where the image has a directory is there anything to take over; an empty one still gives its owner and mode. */
-static int copy_up(struct child *k, const struct ctr_mount *m, int vol, int data)
+static int copy_up(struct child *k, const struct ctr_mount *m, bool owned, int vol, int data)
 {
     auto_close int image = -1, lock = -1;
     if (strv_has(m->options, "nocopy") || m->subpath || faccessat(vol, "copied", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -175,7 +175,7 @@ static int copy_up(struct child *k, const struct ctr_mount *m, int vol, int data
         return 0;
     int r = lock_file(vol, "lock", true, true, &lock);
     if (r == 0 && faccessat(vol, "copied", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        r = take_over(vol, data, image);
+        r = take_over(vol, data, image, owned);
     return r < 0 ? err_wrap(r, "cannot copy what the image has at %s", m->target) : 0;
 }
 
@@ -189,7 +189,7 @@ static int volume_own_data(struct child *k, const struct ctr_mount *m, const str
     auto_close int data = vol < 0 ? -1 : dir_open(vol, "data");
     if (data < 0)
         return vol < 0 ? vol : data;
-    int r = copy_up(k, m, vol, data);
+    int r = copy_up(k, m, v->owned, vol, data);
     if (r < 0)
         return r;
     /* What is in a volume is its containers' making. */

@@ -15,13 +15,11 @@
 enum { DATA_MODE = 0755, DIR_MODE = 0700 };
 
 static const struct rec_field volume_fields[] = {
-    REC_FIELD(struct volume, STR, name, "name"),
-    REC_FIELD(struct volume, STR, driver, "driver"),
-    REC_FIELD(struct volume, MAP, labels, "labels"),
-    REC_FIELD(struct volume, MAP, options, "options"),
-    REC_FIELD(struct volume, TIME, created, "created"),
-    REC_FIELD(struct volume, BOOL, anonymous, "anonymous"),
-    REC_END,
+    REC_FIELD(struct volume, STR, name, "name"),        REC_FIELD(struct volume, STR, driver, "driver"),
+    REC_FIELD(struct volume, MAP, labels, "labels"),    REC_FIELD(struct volume, MAP, options, "options"),
+    REC_FIELD(struct volume, TIME, created, "created"), REC_FIELD(struct volume, BOOL, anonymous, "anonymous"),
+    REC_FIELD(struct volume, BOOL, owned, "owned"),     REC_FIELD(struct volume, INT, uid, "uid"),
+    REC_FIELD(struct volume, INT, gid, "gid"),          REC_END,
 };
 const struct rec_type volume_rec = {"volume", 1, sizeof(struct volume), volume_fields};
 
@@ -207,6 +205,31 @@ static int fill(int stage_fd, const struct volume *v)
     return r < 0 ? r : rec_write(&volume_rec, fd, "volume.json", v);
 }
 
+struct owner {
+    int fd; /* of the volume */
+    const struct volume *v;
+};
+
+static int own_worker(void *arg)
+{
+    const struct owner *o = arg;
+    if (fchownat(o->fd, "data", (uid_t)o->v->uid, (gid_t)o->v->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys("cannot give volume %s to %lld:%lld", o->v->name, (long long)o->v->uid, (long long)o->v->gid);
+    return 0;
+}
+
+/* Ids are those of containers: in the store's user namespace. */
+static int own_data(const struct store *s, int stage_fd, const struct volume *v)
+{
+    bool known =
+        idmap_none(&s->map) || (idmap_has_uid(&s->map, (uint32_t)v->uid) && idmap_has_gid(&s->map, (uint32_t)v->gid));
+    if (!known)
+        return err_set(-EINVAL, "volume %s cannot belong to %lld:%lld: containers of this user have no such id",
+                       v->name, (long long)v->uid, (long long)v->gid);
+    auto_close int fd = dir_open(stage_fd, "volume");
+    return fd < 0 ? fd : store_run(s, own_worker, &(struct owner){fd, v});
+}
+
 int volume_create(const struct store *s, const struct volume *v)
 {
     auto_stage struct stage *st = NULL;
@@ -219,6 +242,8 @@ int volume_create(const struct store *s, const struct volume *v)
     r = stage_begin(s, &st);
     if (r == 0)
         r = fill(st->fd, v);
+    if (r == 0 && v->owned)
+        r = own_data(s, st->fd, v);
     if (r == 0 && renameat(st->fd, "volume", s->fd, path) < 0)
         r = errno == ENOTEMPTY || errno == EEXIST ? -EEXIST : err_sys("cannot publish %s/%s", s->path, path);
     if (r == 0)

@@ -49,6 +49,18 @@ steps() {
     refute_stderr "Using cache"
 }
 
+@test "image prune --build-cache does both" {
+    two_builds
+    run_whelk image prune -f
+    assert_equal "$(steps)" 3
+    run_whelk image prune --force --external --build-cache
+    assert_success
+    assert_equal "$(steps)" 1
+    run_whelk image prune -f --build-cache --filter label=a
+    assert_status 125
+    assert_stderr "Error: --build-cache goes with no --filter: cached steps have no labels"
+}
+
 @test "a cache mount that a build uses stays" {
     printf 'FROM base\nRUN --mount=type=cache,target=/c echo up >/c/up && sleep 3 && cat /c/up\n' >"$C/Dockerfile"
     whelk build -q -t img "$C" &

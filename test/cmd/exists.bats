@@ -31,6 +31,7 @@ silent() { # STATUS WORDS...
     silent 1 container exists c
     id=$(whelk create --name c base true)
     silent 0 container exists c
+    silent 0 container exists --external c
     silent 0 container exists "$id"
     silent 0 container exists "${id:0:7}"
     silent 1 container exists cx

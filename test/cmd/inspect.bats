@@ -179,6 +179,13 @@ Error: no such container or image: nosuch2"
     assert_stderr --partial "Error: \"$digit\" is the start of more than one container id: "
 }
 
+@test "the last container" {
+    whelk create --name first base true >/dev/null
+    whelk create --name last base true >/dev/null
+    assert_equal "$(whelk inspect --latest -f '{{.Name}}')" /last
+    assert_equal "$(whelk inspect -l --type container | jq length)" 1
+}
+
 @test "usage errors" {
     while IFS='|' read -r words text; do
         run_whelk $words
@@ -190,6 +197,8 @@ inspect|"whelk inspect" needs at least one NAME|ID argument; see whelk inspect -
 container inspect|"whelk container inspect" needs at least one CONTAINER argument; see whelk container inspect --help
 image inspect|"whelk image inspect" needs at least one IMAGE argument; see whelk image inspect --help
 inspect --type pod x|--type pod: whelk has no pods; known: container, image, network, volume, all
+inspect --latest x|--latest is a container, and takes no names besides
+inspect --latest --type image|--latest is a container, and takes no names besides
 inspect --type pot x|--type pot is not known; known: container, image, network, volume, all
 inspect --type|option "--type" of "whelk inspect" needs a value: --type KIND
 inspect --typ image x|unknown option "--typ" for "whelk inspect"; did you mean "--type"?

@@ -150,6 +150,30 @@ teardown() {
     assert_equal "$(cat out)" 137
 }
 
+@test "--depend: first those that need it, and those that need them" {
+    local a b c
+    a=$(whelk run -d --name a base sleep 300)
+    b=$(whelk run -d --name b --network "container:a" base sleep 300)
+    c=$(whelk create --name c --requires b base true)
+    whelk create --name other base true >/dev/null
+    run_whelk rm -f --depend a
+    assert_success
+    assert_output "$c
+$b
+a"
+    assert_equal "$(whelk ps -a --format '{{.Names}}')" other
+    a=$(whelk run -d --name a --ipc shareable base sleep 300)
+    whelk create --name b --ipc "container:a" base true >/dev/null
+    run_whelk rm --depend a # what needs it goes first; it runs itself
+    assert_status 2
+    assert_equal "$(whelk ps -a --format '{{.Names}}' | sort | xargs)" "a other"
+    whelk create --name b --pid "container:a" base true >/dev/null
+    run_whelk rm -f --depend a b
+    assert_success
+    assert_equal "$(sort <<<"$output" | xargs)" "a b"
+    refused 125 "--link: whelk has no links between containers; they find each other by names" rm --link other
+}
+
 @test "mistakes" {
     whelk create --name a base true >/dev/null
     refused 125 "name at least one container, or give --all" rm

@@ -129,6 +129,7 @@ teardown() {
 }
 
 @test "mistakes" {
+    refused 125 "--checkpoint: whelk cannot freeze processes to disk, so there is none to go on from" start --checkpoint one c
     whelk create --name a base true >/dev/null
     whelk create --name b base true >/dev/null
     refused 125 "no such container: nosuch" start nosuch

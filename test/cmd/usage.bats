@@ -61,7 +61,7 @@ refused() {
     refused "option \"--url\": $remote" --url unix:///x version
     refused "option \"-r\": $remote" -r version
     refused "option \"--remote\": $remote" --remote version
-    refused "there is no \"whelk system\": $remote" system connection ls
+    refused "there is no \"whelk system connection\": $remote" system connection ls
     refused "there is no \"whelk context use\": $remote" context use there
     run --separate-stderr "$WHELK" --context default version
     [ "$status" -eq 0 ]
@@ -74,6 +74,24 @@ refused() {
         [ -z "$output" ]
         [[ $stderr == "Error: there is no \"whelk $command\": "* ]]
         [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+}
+
+@test "names of two words are named whole" {
+    while IFS='|' read -r command text; do
+        run --separate-stderr "$WHELK" $command x
+        [ "$status" -eq 125 ]
+        [ "$stderr" = "Error: there is no \"whelk $command\": $text" ]
+    done <<'END'
+image scp|pipe it: whelk save IMAGE | ssh HOST whelk load
+volume reload|the only volume driver is local, whose volumes are always looked at anew
+container clone|make another like it with whelk run; whelk inspect tells what it was made with
+container init|a container is set up when it starts; whelk create checks it, whelk start starts it
+END
+    for command in pod quadlet generate auto-update kube play artifact; do
+        run --separate-stderr "$WHELK" $command ls
+        [ "$status" -eq 125 ]
+        [[ $stderr == "Error: there is no \"whelk $command\": "* ]]
     done
 }
 

@@ -75,6 +75,28 @@ nothing_in_tmp() {
     [ -z "$(whelk volume ls -q)" ]
 }
 
+@test "create --uid and --gid: who owns the directory, also after the first container" {
+    [ "$WHELK_LANE" != plain ] || {
+        run_whelk volume create --uid 33 data
+        assert_status 125
+        assert_stderr "Error: volume data cannot belong to 33:0: containers of this user have no such id"
+        return 0
+    }
+    whelk volume create --uid 33 --gid 44 data >/dev/null
+    assert_equal "$(whelk run --rm -v data:/data base stat -c %u:%g /data)" 33:44
+    assert_equal "$(whelk run --rm -v data:/tmp base stat -c '%u:%g %a' /tmp)" "33:44 755" # not as the image has it
+    whelk volume create --gid 44 other >/dev/null
+    assert_equal "$(whelk run --rm -v other:/etc base stat -c %u:%g /etc)" 0:44
+    assert_equal "$(whelk run --rm -v other:/data base cat /data/group)" "$(whelk run --rm base cat /etc/group)"
+    run_whelk volume create --uid root bad
+    assert_status 125
+    assert_stderr "Error: --uid root is not a number of a user or group"
+    run_whelk volume create --uid 1 -o type=tmpfs bad
+    assert_status 125
+    assert_stderr "Error: --uid and --gid are for a directory of the volume's own, not for type=tmpfs"
+    whelk volume rm data other >/dev/null
+}
+
 @test "inspect: docker's fields, a template, several, missing ones" {
     whelk volume create --label k=v -o type=tmpfs -o o=size=1m mem
     whelk volume create data
