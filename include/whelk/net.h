@@ -71,6 +71,26 @@ int net_watch(const struct net *n);
 int net_mend(struct net *n);
 /* After the container's end, when nothing is told of it any more: what nobody uses of its networks goes. */
 void net_end(struct net *n);
+/* The record has changed: networks that came or went meanwhile count at the next start. c stays the caller's. */
+int net_reload(struct net *n, const struct ctr *c);
+
+/* ---- plug.c: networks of a running container, changed from outside ---- */
+
+struct plug {
+    const struct store *s;
+    const struct ctr *c;
+    const struct ctr_net *spec;
+    int space; /* the namespace of the bridges, -1: this one */
+    int netns; /* the container's */
+};
+/* In a process that has the rights of the container's SUPERVISOR. Adds to or takes from the live record. */
+int net_plug(const struct plug *p, struct ctr_live *live);
+int net_unplug(const struct plug *p, struct ctr_live *live);
+/* Makes the packet filter again. */
+int net_reapply(const struct store *s, int space);
+/* The space of this user's networks, if somebody is in it: -ESRCH without text. Only user and net are filled in. */
+int net_space_find(const struct store *s, struct net_space *ret);
+
 /* As root: the bridge of a network that was removed, if there is one. */
 void net_forget(const struct store *s, const char *interface);
 DEFINE_AUTO(struct net *, net_close)

@@ -133,6 +133,13 @@ int run_stop(const struct store *s, const char *id, int sig, int64_t timeout, bo
 int run_update(const struct store *s, const char *id, const struct run_options *o, char *const *unset_env);
 /* Tells its supervisor, if it runs, that its record was changed. */
 void run_reload(const struct store *s, const char *id);
+/* Puts a container, running or not, on a further network, or takes it from one; it must be on a named one, and stay on
+ * one. -EEXIST, -ENOENT with text: it is there already, or is not. */
+struct ctr_net;
+int run_connect(const struct store *s, const char *id, const struct ctr_net *spec);
+int run_disconnect(const struct store *s, const char *id, const char *network);
+/* Makes the packet filter of all networks again. */
+int run_reload_networks(const struct store *s);
 /* Removes a container. Running: -EBUSY with text, or with force it is stopped first (timeout as in run_stop; 0:
  * killed). */
 int run_remove(const struct store *s, const char *id, bool force, int64_t timeout);

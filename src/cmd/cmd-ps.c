@@ -181,6 +181,16 @@ static void add_sizes(const struct context *x, const struct ctr_row *r, json_t *
     json_object_set_new(o, "SizeRw", json_integer((json_int_t)wrote));
 }
 
+static json_t *networks_json(const struct ctr *c)
+{
+    auto_strv char **names = NULL;
+    const struct ctr_net *nets = c->networks.items;
+    for (size_t i = 0; i < c->networks.n; i++)
+        strv_add(&names, nets[i].name);
+    auto_free char *list = strv_join(names, ",");
+    return text(names ? list : c->network);
+}
+
 /* docker's further fields. */
 static void add_docker(const struct context *x, const struct ctr_row *r, json_t *o)
 {
@@ -192,7 +202,7 @@ static void add_docker(const struct context *x, const struct ctr_row *r, json_t 
     json_object_set_new(o, "Labels", text(labels));
     json_object_set_new(o, "LocalVolumes", text(volumes));
     json_object_set_new(o, "Mounts", text(mounts));
-    json_object_set_new(o, "Networks", text(r->c.network));
+    json_object_set_new(o, "Networks", networks_json(&r->c));
     json_object_set_new(o, "Platform",
                         json_pack("{s:s, s:s}", "architecture", platform_architecture(), "os", platform_os()));
 }

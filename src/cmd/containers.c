@@ -217,7 +217,11 @@ static int match_boot(const void *object, const char *value, void *ctx)
 static int match_network(const void *object, const char *value, void *ctx)
 {
     const struct ctr_row *row = object;
-    return row->c.network && str_eq(row->c.network, value);
+    const struct ctr_net *nets = row->c.networks.items;
+    bool found = row->c.network && str_eq(row->c.network, value);
+    for (size_t i = 0; i < row->c.networks.n; i++)
+        found = found || (nets[i].name && str_eq(nets[i].name, value));
+    return found;
 }
 
 static bool among(const struct ctr_port *p, const struct ctr_port *asked)

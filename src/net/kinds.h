@@ -62,6 +62,12 @@ int net_host_gateway(struct ip *ret);
 /* Gives lo the addresses of m, each for itself. */
 int net_address_on_loopback(const struct member *m);
 
+/* Calls open(m), or with NULL the attach of its kind, as a SUPERVISOR of c would that has only this member. */
+int net_with_member(const struct store *s, const struct ctr *c, struct member *m, int (*open)(struct member *m),
+                    int netns);
+/* Adds it to the live record. */
+void net_describe_member(const struct member *m, struct ctr_live *live);
+
 /* Is the SUPERVISOR root outside of any user namespace? */
 bool net_host_root(const struct net *n);
 const struct ctr *net_ctr(const struct net *n);

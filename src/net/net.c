@@ -149,6 +149,17 @@ static void set_mac(struct member *m)
     }
 }
 
+static void make_member(struct net *n, const struct ctr_net *spec, unsigned number, struct member *ret)
+{
+    *ret = (struct member){.net = n, .spec = spec, .space = n->space.net, .helper = {.sock = -1, .pidfd = -1}};
+    ret->kind = net_kind_of(spec->name);
+    if (spec->interface)
+        snprintf(ret->interface, sizeof ret->interface, "%s", spec->interface);
+    else
+        snprintf(ret->interface, sizeof ret->interface, "eth%u", number % 1000);
+    set_mac(ret);
+}
+
 /* Containers of builds have no list, only the name of a kind without options. */
 static void make_members(struct net *n)
 {
@@ -157,17 +168,72 @@ static void make_members(struct net *n)
     n->n = plain ? 1 : c->networks.n;
     n->members = xcalloc(MAX(n->n, (size_t)1), sizeof(*n->members));
     n->plain = (struct ctr_net){.name = c->network};
-    for (size_t i = 0; i < n->n; i++) {
-        struct member *m = &n->members[i];
-        *m = (struct member){.net = n, .space = n->space.net, .helper = {.sock = -1, .pidfd = -1}};
-        m->spec = plain ? &n->plain : &networks(c)[i];
-        m->kind = net_kind_of(m->spec->name);
-        if (m->spec->interface)
-            snprintf(m->interface, sizeof m->interface, "%s", m->spec->interface);
-        else
-            snprintf(m->interface, sizeof m->interface, "eth%u", (unsigned)i % 1000);
-        set_mac(m);
+    for (size_t i = 0; i < n->n; i++)
+        make_member(n, plain ? &n->plain : &networks(c)[i], (unsigned)i, &n->members[i]);
+}
+
+static struct member *find_member(const struct net *n, const char *network)
+{
+    for (size_t i = 0; i < n->n; i++)
+        if (n->members[i].spec && str_eq(n->members[i].spec->name, network))
+            return &n->members[i];
+    return NULL;
+}
+
+static void members_done(struct member *members, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (members[i].network)
+            network_done(members[i].network);
+        free(members[i].network);
     }
+    free(members);
+}
+
+/* What it has got by now: network connect was not done here. */
+static void take_live(struct member *m, const struct ctr_live *live)
+{
+    const struct ctr_live_net *l = live->networks.items;
+    for (size_t i = 0; i < live->networks.n; i++) {
+        if (!str_eq(l[i].name, m->spec->name))
+            continue;
+        if (l[i].ip && ip_parse(l[i].ip, &m->ip) == 0)
+            m->ip.prefix = (unsigned char)l[i].prefix;
+        if (l[i].ip6 && ip_parse(l[i].ip6, &m->ip6) == 0)
+            m->ip6.prefix = (unsigned char)l[i].prefix6;
+        if (l[i].interface)
+            snprintf(m->interface, sizeof m->interface, "%s", l[i].interface);
+        (void)(l[i].gateway && ip_parse(l[i].gateway, &m->gateway));
+        (void)(l[i].mac && mac_parse(l[i].mac, m->mac));
+    }
+}
+
+int net_reload(struct net *n, const struct ctr *c)
+{
+    struct ctr_live live = {0};
+    n->c = c;
+    if (!n->n || !n->members[0].network) /* networks of other kinds do not change */
+        return 0;
+    struct member *old = n->members, *now = xcalloc(MAX(c->networks.n, (size_t)1), sizeof *now);
+    int r = ctr_live_load(n->s, c->id, &live);
+    for (size_t i = 0; i < c->networks.n; i++) {
+        struct member *before = find_member(n, networks(c)[i].name);
+        make_member(n, &networks(c)[i], (unsigned)i, &now[i]);
+        if (before) {
+            now[i] = *before;
+            now[i].spec = &networks(c)[i];
+            *before = (struct member){0};
+        } else {
+            take_live(&now[i], &live);
+        }
+    }
+    members_done(old, n->n);
+    n->members = now;
+    n->n = c->networks.n;
+    ctr_live_done(&live);
+    for (size_t i = 0; r == 0 && i < n->n; i++)
+        r = now[i].kind->open ? now[i].kind->open(&now[i]) : 0;
+    return r;
 }
 
 /* The default route is the first network's that leads out. */
@@ -209,6 +275,16 @@ int net_open(const struct store *s, const struct ctr *c, const struct idmap *map
         r = net_prepare(n);
     if (r == 0)
         *ret = take_ptr(&n);
+    return r;
+}
+
+int net_with_member(const struct store *s, const struct ctr *c, struct member *m, int (*open)(struct member *m),
+                    int netns)
+{
+    struct net n = {.s = s, .c = c, .space = NET_SPACE_NONE, .members = m, .n = 1};
+    m->net = &n;
+    int r = open ? open(m) : m->kind->attach(m, netns, -1);
+    m->net = NULL;
     return r;
 }
 
@@ -284,26 +360,28 @@ static char *address_text(const struct ip *a)
     return a->family ? xstrdup(ip_format(a, text)) : NULL;
 }
 
+void net_describe_member(const struct member *m, struct ctr_live *live)
+{
+    char mac[18];
+    struct ctr_live_net *l = rec_list_add(&ctr_live_net_rec, &live->networks);
+    l->name = xstrdup(m->spec->name);
+    l->ip = address_text(&m->ip);
+    l->ip6 = m->failed ? NULL : address_text(&m->ip6);
+    l->prefix = m->ip.prefix;
+    l->prefix6 = l->ip6 ? m->ip6.prefix : 0;
+    l->gateway = address_text(&m->gateway);
+    l->gateway6 = l->ip6 ? address_text(&m->gateway6) : NULL;
+    if (m->kind->flags & NET_ADDRESSES && !m->failed) {
+        l->mac = xstrdup(mac_format(m->mac, mac));
+        l->interface = xstrdup(m->interface);
+    }
+}
+
 void net_describe(const struct net *n, struct ctr_live *live)
 {
-    for (size_t i = 0; i < n->n; i++) {
-        const struct member *m = &n->members[i];
-        char mac[18];
-        if (!(m->kind->flags & NET_OWN))
-            continue;
-        struct ctr_live_net *l = rec_list_add(&ctr_live_net_rec, &live->networks);
-        l->name = xstrdup(m->spec->name);
-        l->ip = address_text(&m->ip);
-        l->ip6 = m->failed ? NULL : address_text(&m->ip6);
-        l->prefix = m->ip.prefix;
-        l->prefix6 = l->ip6 ? m->ip6.prefix : 0;
-        l->gateway = address_text(&m->gateway);
-        l->gateway6 = l->ip6 ? address_text(&m->gateway6) : NULL;
-        if (m->kind->flags & NET_ADDRESSES && !m->failed) {
-            l->mac = xstrdup(mac_format(m->mac, mac));
-            l->interface = xstrdup(m->interface);
-        }
-    }
+    for (size_t i = 0; i < n->n; i++)
+        if (n->members[i].kind->flags & NET_OWN)
+            net_describe_member(&n->members[i], live);
     if (n->ports)
         ports_describe(n->ports, live);
 }
@@ -344,11 +422,6 @@ void net_close(struct net *n)
     net_detach(n);
     ports_close(n->ports);
     net_helper_stop(&n->way_out);
-    for (size_t i = 0; i < n->n; i++) {
-        if (n->members[i].network)
-            network_done(n->members[i].network);
-        free(n->members[i].network);
-    }
-    free(n->members);
+    members_done(n->members, n->n);
     free(n);
 }

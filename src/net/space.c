@@ -366,6 +366,15 @@ int net_space_open(const struct store *s, const struct ctr *c, struct net_space 
     return r;
 }
 
+int net_space_find(const struct store *s, struct net_space *ret)
+{
+    struct net_space sp = NET_SPACE_NONE;
+    if (!find(s, &sp))
+        return -ESRCH;
+    *ret = sp;
+    return 0;
+}
+
 int net_space_enter(const struct store *s, struct net_space *sp, pid_t pid)
 {
     uint64_t start = 0;

@@ -445,6 +445,8 @@ static void on_reload(void *ctx)
         health_end(take_ptr(&v->health));
     v->changed = now;
     v->l->c = v->l->plan.c = &v->changed;
+    if (v->net && net_reload(v->net, v->l->c) < 0)
+        err_clear();
     ctr_done(&before);
     v->s.stop_timeout = now.stop_timeout;
     take_late_group(v);
