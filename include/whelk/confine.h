@@ -10,8 +10,12 @@ int confine_filter(void);
  * calls allowed. Needs CAP_SYS_CHROOT (root of a user namespace). */
 int confine_to_dir(int dirfd);
 /* For a process that moves packets: the directory dirfd (closed here) becomes its root; sockets of the internet
- * protocols only, no exec, no capability but, with routes, CAP_NET_ADMIN. host_root: it is root outside of any user
- * namespace, and becomes nobody. */
-int confine_to_network(int dirfd, bool host_root, bool routes);
+ * protocols only, no exec, no capability but what rights say. host_root: it is root outside of any user namespace, and
+ * becomes nobody. */
+enum {
+    CONFINE_ROUTES = 1, /* CAP_NET_ADMIN stays */
+    CONFINE_READ = 2,   /* it reads what is below dirfd, also as nobody: dirfd is a mount that is read-only */
+};
+int confine_to_network(int dirfd, bool host_root, unsigned rights);
 
 #endif

@@ -35,7 +35,7 @@ void link_queue_up(struct netlink *n, int index, unsigned mtu,
 /* The address with its prefix; IPv6 without waiting for duplicates, which nobody could have. */
 void link_queue_address(struct netlink *n, int index, const struct ip *address);
 void link_queue_address_delete(struct netlink *n, int index, const struct ip *address);
-/* To the network to; metric 0: the kernel's own. */
+/* To the network to, gateway NULL: it is on this link; metric 0: the kernel's own. */
 void link_queue_route(struct netlink *n, int index, const struct ip *to, const struct ip *gateway, unsigned metric);
 void link_queue_default_route(struct netlink *n, int index, const struct ip *gateway);
 /* A table by which everything goes to this machine itself, whatever its address; what has no source yet comes from

@@ -69,6 +69,11 @@ void net_close(struct net *n);
  * net_mend makes it anew, unless another one was faster. */
 int net_watch(const struct net *n);
 int net_mend(struct net *n);
+/* What the SUPERVISOR has to watch too while the command runs, or -1; it may be another one after net_answer_names,
+ * which is to be called when it is ready: the resolver of the container's names asks for the host's servers, or has
+ * ended. */
+int net_watch_names(const struct net *n);
+void net_answer_names(struct net *n);
 /* After the container's end, when nothing is told of it any more: what nobody uses of its networks goes. */
 void net_end(struct net *n);
 /* The record has changed: networks that came or went meanwhile count at the next start. c stays the caller's. */

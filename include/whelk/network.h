@@ -12,6 +12,8 @@
 
 /* What it is called that every store has, made when it is first asked for. */
 #define NETWORK_DEFAULT "bridge"
+/* Below networks/: links to the `alive` of containers that have leases (net_lease_mark). */
+#define NETWORK_ALIVE ".alive"
 
 struct network_subnet {
     char *subnet;  /* "10.89.0.0/20" */
@@ -92,6 +94,9 @@ int net_leases_save(const struct store *s, const char *network, const struct net
 /* Is the container's `alive` lock held? own: the id of the caller's container, whose file is not to be opened (closing
  * it would drop the lock), or NULL. */
 bool net_lease_counts(const struct store *s, const struct net_lease *l, const char *own);
+/* For resolvers, which see no containers: a link to the `alive` of one that has a lease, and away with it. */
+int net_lease_mark(const struct store *s, const char *id);
+void net_lease_unmark(const struct store *s, const char *id);
 /* In all leases of a container: its other name. Takes the lock. */
 void net_leases_rename(const struct store *s, const char *id, const char *name);
 

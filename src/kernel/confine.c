@@ -151,7 +151,7 @@ static const struct call dir_calls[] = {
 };
 
 /* Sockets of the internet protocols (2 and 10; 1, 16 and 17 would be local, netlink and packet sockets), pipes between
- * them, waiting; and reading in an empty root. */
+ * them, waiting; and reading in a root that is empty or holds what the helper is to know. */
 enum { NOT_INTERNET = ~(AF_INET | AF_INET6) };
 
 static const struct call net_calls[] = {
@@ -211,6 +211,7 @@ static const struct call net_calls[] = {
     {__NR_fstat64},
 #endif
     {__NR_statx},
+    {__NR_getdents64},
 };
 
 enum {
@@ -308,14 +309,16 @@ static int leave_root(void)
     return 0;
 }
 
-int confine_to_network(int dirfd, bool host_root, bool routes)
+int confine_to_network(int dirfd, bool host_root, unsigned rights)
 {
+    unsigned caps = (rights & CONFINE_ROUTES ? 1u << CAP_NET_ADMIN : 0) |
+                    (rights & CONFINE_READ && host_root ? 1u << CAP_DAC_READ_SEARCH : 0);
     if (fchdir(dirfd) < 0 || chroot(".") < 0)
         return err_sys("cannot confine a network helper to an empty directory");
     fd_close(dirfd);
     int r = host_root ? leave_root() : 0;
     if (r == 0)
-        r = caps_reduce(routes ? 1u << CAP_NET_ADMIN : 0);
+        r = caps_reduce(caps);
     if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         r = err_sys("cannot confine a network helper");
     return r < 0 ? r : filter_install(net_calls, ARRAY_LEN(net_calls));

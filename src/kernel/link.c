@@ -165,17 +165,18 @@ void link_queue_address_delete(struct netlink *n, int index, const struct ip *ad
 void link_queue_route(struct netlink *n, int index, const struct ip *to, const struct ip *gateway, unsigned metric)
 {
     size_t len;
-    const void *bytes = ip_bytes(gateway, &len), *net = to ? ip_bytes(to, &len) : NULL;
-    struct rtmsg head = {.rtm_family = (unsigned char)gateway->family,
+    const void *bytes = gateway ? ip_bytes(gateway, &len) : NULL, *net = to ? ip_bytes(to, &len) : NULL;
+    struct rtmsg head = {.rtm_family = (unsigned char)(gateway ? gateway : to)->family,
                          .rtm_dst_len = to ? to->prefix : 0,
                          .rtm_table = RT_TABLE_MAIN,
                          .rtm_protocol = RTPROT_STATIC,
-                         .rtm_scope = RT_SCOPE_UNIVERSE,
+                         .rtm_scope = gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
                          .rtm_type = RTN_UNICAST};
     netlink_begin(n, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof head);
     if (net)
         netlink_attr(n, RTA_DST, net, len);
-    netlink_attr(n, RTA_GATEWAY, bytes, len);
+    if (bytes)
+        netlink_attr(n, RTA_GATEWAY, bytes, len);
     netlink_attr(n, RTA_OIF, &index, sizeof index);
     if (metric)
         netlink_attr(n, RTA_PRIORITY, &metric, sizeof metric);

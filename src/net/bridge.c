@@ -3,17 +3,20 @@
  * Theory of operation. The bridges are in the host's network namespace for root, else in the one of the user's space
  * (space.c). Under networks/.lock the SUPERVISOR chooses addresses (lease.c) and writes the lease, which counts because
  * it holds `alive` by now; then a forked worker enters the namespace of the bridges, makes there what is missing
- * (bridge, its address, filter), takes away what dead containers left, makes the pair, and at last enters the
- * container's namespace to give the inner end its addresses. The worker is forked because for a user there is no way
- * back from a namespace. Devices need not be removed: they go with the container's namespace.
+ * (bridge, its address, filter), takes away what dead containers left, makes the pair and the sockets of the container's
+ * resolver (dns.c), which it sends back, and at last enters the container's namespace to give the inner end its
+ * addresses. The worker is forked because for a user there is no way back from a namespace. Devices need not be removed:
+ * they go with the container's namespace.
  *
  * Runs in: SUPERVISOR and its worker. Lock: networks/.lock. */
+#include "dns.h"
 #include "lease.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
 #include "whelk/link.h"
 #include "whelk/proc.h"
+#include "whelk/sock.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -65,6 +68,7 @@ struct setup {
     int netns;                     /* the container's */
     const struct net_leases *gone; /* whose devices go too */
     unsigned mtu;
+    int sock; /* where the resolver's sockets go */
 };
 
 static unsigned mtu_of(const struct member *m)
@@ -211,6 +215,46 @@ static int enter(int netns)
     return setns(netns, CLONE_NEWNET) < 0 ? err_sys("cannot enter a network namespace") : 0;
 }
 
+/* The bridge of an internal network has no other address, and so no route to its containers. */
+static int add_way_back(const struct setup *u, struct netlink *n, int bridge)
+{
+    struct ip net, gateway;
+    if (!u->m->network->internal || !network_net(u->m->network, u->m->dns.family, &net, &gateway))
+        return 0;
+    link_queue_route(n, bridge, &net, NULL, 0);
+    int r = netlink_commit(n, "give a route to a bridge");
+    if (r == -EEXIST)
+        err_clear();
+    return r == -EEXIST ? 0 : r;
+}
+
+/* The address of the member's resolver, and its sockets for the SUPERVISOR. */
+static int make_resolver(const struct setup *u, struct netlink *n, int bridge)
+{
+    int fds[2], r = u->m->dns.family ? add_address(n, bridge, &u->m->dns) : 0;
+    if (r < 0 || !u->m->dns.family)
+        return r;
+    r = add_way_back(u, n, bridge);
+    if (r == 0)
+        r = dns_sockets(&u->m->dns, fds);
+    for (size_t i = 0; i < ARRAY_LEN(fds) && r == 0; i++) {
+        char byte = 0;
+        struct iovec part = {&byte, 1};
+        r = sock_send(u->sock, &part, 1, fds[i], 0);
+    }
+    return r;
+}
+
+static void take_dns_sockets(struct member *m, int sock)
+{
+    for (size_t i = 0; i < ARRAY_LEN(m->dns_socks) && m->dns.family; i++) {
+        char byte;
+        struct iovec part = {&byte, 1};
+        if (sock_recv(sock, &part, 1, &m->dns_socks[i], MSG_DONTWAIT) < 0)
+            m->dns_socks[i] = -1;
+    }
+}
+
 static int connect_bridge(const struct setup *u)
 {
     struct netlink n;
@@ -224,7 +268,7 @@ static int connect_bridge(const struct setup *u)
     if (r >= 0)
         r = rules_apply(u->store);
     if (r == 0)
-        r = add_address(&n, bridge, &u->m->dns);
+        r = make_resolver(u, &n, bridge);
     if (r == 0)
         r = make_pair(u, &n, bridge);
     netlink_close(&n);
@@ -267,12 +311,29 @@ int bridge_open(struct member *m)
     return 0;
 }
 
+static int run_worker(struct member *m, int netns, const struct net_leases *gone)
+{
+    int socks[2];
+    struct worker w;
+    int r = sock_pair(socks);
+    if (r < 0)
+        return r;
+    auto_close int ours = socks[0], theirs = socks[1];
+    struct setup u = {
+        .store = net_store(m->net), .m = m, .netns = netns, .gone = gone, .mtu = mtu_of(m), .sock = theirs};
+    r = worker_start(set_up, &u, &w);
+    if (r == 0)
+        r = worker_wait(&w);
+    if (r == 0)
+        take_dns_sockets(m, ours);
+    return r;
+}
+
 static int attach_locked(struct member *m, int netns)
 {
     const struct store *s = net_store(m->net);
     const char *id = net_ctr(m->net)->id;
     auto_with(net_leases_done) struct net_leases l = {0}, gone = {0};
-    struct worker w;
     int r = net_leases_load(s, m->network->name, &l);
     if (r < 0)
         return r;
@@ -284,11 +345,10 @@ static int attach_locked(struct member *m, int netns)
     }
     r = lease_choose(m, &l, before);
     if (r == 0)
-        r = net_leases_save(s, m->network->name, &l);
-    struct setup u = {.store = s, .m = m, .netns = netns, .gone = &gone, .mtu = mtu_of(m)};
+        r = net_lease_mark(s, id);
     if (r == 0)
-        r = worker_start(set_up, &u, &w);
-    return r < 0 ? r : worker_wait(&w);
+        r = net_leases_save(s, m->network->name, &l);
+    return r < 0 ? r : run_worker(m, netns, &gone);
 }
 
 int bridge_attach(struct member *m, int netns, int fd)

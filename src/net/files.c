@@ -79,6 +79,20 @@ static void add_asked(struct buf *b, const struct ctr *c, const struct resolv *h
         buf_addf(b, "options %s\n", options);
 }
 
+/* On named networks: only the container's own resolver, which asks those of --dns and of the host. It shall be asked
+ * for names as they are before any domain is appended: those of containers have none. */
+static void add_resolver(struct buf *b, const struct ctr *c, const struct resolv *host, const struct member *m)
+{
+    char text[IP_TEXT];
+    bool chosen = false;
+    strv_foreach (option, c->dns_options)
+        chosen = chosen || str_after(option, "ndots:");
+    buf_addf(b, "nameserver %s\n", ip_format(&m->dns, text));
+    add_asked(b, c, host);
+    if (!chosen)
+        buf_adds(b, "options ndots:0\n");
+}
+
 static int copy_host(int dirfd)
 {
     auto_free char *text = NULL;
@@ -86,6 +100,18 @@ static int copy_host(int dirfd)
     if (file_read(AT_FDCWD, "/etc/resolv.conf", FILE_BYTES_MAX, &text, &len) < 0)
         len = 0;
     return file_write(dirfd, "resolv.conf", text ? text : "", len, 0644);
+}
+
+/* m NULL: it has no network of its own, or one without a name server. */
+static void add_direct(struct buf *b, const struct ctr *c, const struct resolv *host, const struct member *m)
+{
+    strv_foreach (server, c->dns)
+        buf_addf(b, "nameserver %s\n", server);
+    if (!c->dns && m)
+        add_servers(b, host, m);
+    strv_foreach (server, c->dns || m ? NULL : host->servers)
+        buf_addf(b, "nameserver %s\n", server);
+    add_asked(b, c, host);
 }
 
 static int write_resolv(int dirfd, const struct ctr *c, const struct member *m)
@@ -96,13 +122,10 @@ static int write_resolv(int dirfd, const struct ctr *c, const struct member *m)
     if (!own && !c->dns && !c->dns_search && !c->dns_options)
         return copy_host(dirfd);
     resolv_read(&host);
-    strv_foreach (server, c->dns)
-        buf_addf(&b, "nameserver %s\n", server);
-    if (!c->dns && own)
-        add_servers(&b, &host, m);
-    strv_foreach (server, c->dns || own ? NULL : host.servers)
-        buf_addf(&b, "nameserver %s\n", server);
-    add_asked(&b, c, &host);
+    if (own && m->network)
+        add_resolver(&b, c, &host, m);
+    else
+        add_direct(&b, c, &host, own ? m : NULL);
     strv_free(host.servers);
     strv_free(host.others);
     return file_write(dirfd, "resolv.conf", b.data ? b.data : "", b.len, 0644);
@@ -111,7 +134,7 @@ static int write_resolv(int dirfd, const struct ctr *c, const struct member *m)
 /* ---- hosts ---- */
 
 /* How the container reaches the host: what --add-host calls host-gateway. */
-static void host_address(const struct member *m, char ret[IP_TEXT])
+void net_host_seen(const struct member *m, struct ip *ret)
 {
     struct ip host = {0};
     if (m && m->host_is_gateway)
@@ -120,7 +143,7 @@ static void host_address(const struct member *m, char ret[IP_TEXT])
         host = m->gateway;
     if (!host.family)
         (void)ip_parse("127.0.0.1", &host);
-    ip_format(&host, ret);
+    *ret = host;
 }
 
 static int add_base(struct buf *b, const struct ctr *c)
@@ -171,8 +194,10 @@ static void add_asked_hosts(struct buf *b, const struct ctr *c, const char *host
 static int write_hosts(int dirfd, const struct ctr *c, const struct member *m)
 {
     char host[IP_TEXT];
+    struct ip seen;
     auto_buf struct buf b = {0};
-    host_address(m, host);
+    net_host_seen(m, &seen);
+    ip_format(&seen, host);
     int r = add_base(&b, c);
     if (r < 0)
         return r;
@@ -204,7 +229,7 @@ int net_write_files(int dirfd, const struct ctr *c, const struct net *n)
         return share_files(dirfd, other);
     const struct member *m = n ? net_member(n) : NULL;
     int r = write_hosts(dirfd, c, m);
-    return r < 0 ? r : write_resolv(dirfd, c, m);
+    return r < 0 ? r : write_resolv(dirfd, c, n ? net_names_member(n) : NULL);
 }
 
 int net_rename_host(int dirfd, const char *hostname, const char *from, const char *to)

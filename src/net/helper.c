@@ -103,5 +103,5 @@ int net_helper_confine(bool host_root, bool routes, const char *resolv_conf)
         r = dir_make(root, "etc", 0755);
     if (r == 0 && resolv_conf)
         r = file_write(root, "etc/resolv.conf", resolv_conf, strlen(resolv_conf), 0644);
-    return r < 0 ? r : confine_to_network(take_fd(&root), host_root, routes);
+    return r < 0 ? r : confine_to_network(take_fd(&root), host_root, routes ? CONFINE_ROUTES : 0);
 }

@@ -49,11 +49,14 @@ struct member {
     struct net_helper helper;
     /* of a named network: */
     struct network *network;
-    int space;      /* the namespace that has the bridges; -1: the host's */
-    bool leads_out; /* the default route goes by it */
-    char port[16];  /* the outer end of its pair */
+    int space;        /* the namespace that has the bridges; -1: the host's */
+    bool leads_out;   /* the default route goes by it */
+    char port[16];    /* the outer end of its pair */
+    int dns_socks[2]; /* on the address dns: UDP and TCP; -1: none */
 };
 
+/* files.c: the address by which the container reaches this machine. m may be NULL. */
+void net_host_seen(const struct member *m, struct ip *ret);
 /* addresses.c: the address that this machine uses towards the internet; -ENETUNREACH without text. In the network
  * namespace of the caller. */
 int net_host_address(sa_family_t family, struct ip *ret);
@@ -73,6 +76,8 @@ bool net_host_root(const struct net *n);
 const struct ctr *net_ctr(const struct net *n);
 const struct store *net_store(const struct net *n);
 const struct member *net_member(const struct net *n); /* the first */
+/* The first with a resolver, else the first. */
+const struct member *net_names_member(const struct net *n);
 
 /* private.c: a tap device whose other end is a helper with libslirp */
 int private_parse(const char *text, struct ctr_net *ret);

@@ -31,10 +31,13 @@ void leases_sort_out(const struct store *s, const char *id, struct net_leases *l
     for (size_t i = 0; i < l->list.n; i++) {
         struct net_lease *one = &items(l)[i];
         bool own = id && one->id && str_eq(one->id, id);
-        if (own || !net_lease_counts(s, one, id))
-            move_lease(one, gone);
-        else
+        if (!own && net_lease_counts(s, one, id)) {
             items(l)[kept++] = *one;
+            continue;
+        }
+        if (!own && one->id)
+            net_lease_unmark(s, one->id);
+        move_lease(one, gone);
     }
     l->list.n = kept;
 }

@@ -1,10 +1,12 @@
 /* A container's networks in its SUPERVISOR: calls what its kinds have for each moment (whelk/net.h).
  *
  * Runs in: SUPERVISOR, but for net_inside in the CHILD, and net_parse and net_check, which are pure. */
+#include "dns.h"
 #include "kinds.h"
 #include "ports.h"
 
 #include "whelk/err.h"
+#include "whelk/fd.h"
 #include "whelk/id.h"
 #include "whelk/link.h"
 
@@ -20,6 +22,7 @@ struct net {
     struct member *members;
     size_t n;
     struct ports *ports; /* or NULL */
+    struct dns *dns;     /* or NULL: no network with names */
     char **warnings;
 };
 
@@ -151,7 +154,8 @@ static void set_mac(struct member *m)
 
 static void make_member(struct net *n, const struct ctr_net *spec, unsigned number, struct member *ret)
 {
-    *ret = (struct member){.net = n, .spec = spec, .space = n->space.net, .helper = {.sock = -1, .pidfd = -1}};
+    *ret = (struct member){
+        .net = n, .spec = spec, .space = n->space.net, .helper = {.sock = -1, .pidfd = -1}, .dns_socks = {-1, -1}};
     ret->kind = net_kind_of(spec->name);
     if (spec->interface)
         snprintf(ret->interface, sizeof ret->interface, "%s", spec->interface);
@@ -208,6 +212,99 @@ static void take_live(struct member *m, const struct ctr_live *live)
     }
 }
 
+/* ---- names ---- */
+
+/* Names are known of all networks that have them. *ret_isolated: none of these leads out. */
+static char **networks_with_names(const struct net *n, bool *ret_isolated)
+{
+    char **names = NULL;
+    *ret_isolated = true;
+    for (size_t i = 0; i < n->n; i++) {
+        const struct network *net = n->members[i].network;
+        if (!net || net->no_dns)
+            continue;
+        strv_add(&names, net->name);
+        *ret_isolated = *ret_isolated && net->internal;
+    }
+    return names;
+}
+
+/* Unknown ones are asked of the servers that were given with --dns, or with the networks, or of the host's. */
+static char **servers_of(const struct net *n)
+{
+    char **servers = strv_copy(n->c->dns);
+    for (size_t i = 0; i < n->n && !n->c->dns; i++)
+        if (n->members[i].network)
+            strv_extend(&servers, n->members[i].network->dns);
+    return servers;
+}
+
+static int prepare_names(struct net *n)
+{
+    bool isolated;
+    auto_strv char **names = networks_with_names(n, &isolated), **servers = servers_of(n);
+    if (!names)
+        return 0;
+    int dir = dir_open(n->s->fd, "networks");
+    if (dir < 0)
+        return dir;
+    n->dns = xcalloc(1, sizeof(*n->dns));
+    int r = dns_open(n->dns, names, servers, dir);
+    n->dns->setup.isolated = isolated;
+    n->dns->setup.host_root = n->host_root;
+    return r;
+}
+
+static void add_client(struct dns_setup *setup, const struct ip *a)
+{
+    if (a->family && setup->n_clients < DNS_CLIENTS_MAX)
+        setup->clients[setup->n_clients++] = *a;
+}
+
+static void set_clients(struct net *n)
+{
+    n->dns->setup.n_clients = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        add_client(&n->dns->setup, &n->members[i].ip);
+        add_client(&n->dns->setup, &n->members[i].ip6);
+    }
+}
+
+/* The container asks by its first networks that have names. */
+static void take_sockets(struct net *n)
+{
+    struct dns_setup *setup = &n->dns->setup;
+    for (size_t i = 0; i < n->n; i++) {
+        int *socks = n->members[i].dns_socks;
+        for (size_t j = 0; j < ARRAY_LEN(n->members[i].dns_socks) && socks[j] >= 0; j++) {
+            if (setup->n_sockets < DNS_SOCKETS_MAX)
+                n->dns->sockets[setup->n_sockets++] = take_fd(&socks[j]);
+            else
+                fd_close(take_fd(&socks[j]));
+        }
+    }
+}
+
+static int attach_names(struct net *n)
+{
+    set_clients(n);
+    take_sockets(n);
+    net_host_seen(net_names_member(n), &n->dns->setup.host[0]);
+    return dns_attach(n->dns);
+}
+
+/* A network came or went; the resolver goes on with the sockets that it has. */
+static void change_names(struct net *n)
+{
+    bool isolated;
+    auto_strv char **names = networks_with_names(n, &isolated);
+    if (!n->dns || strv_eq(names, n->dns->networks))
+        return;
+    set_clients(n);
+    n->dns->setup.isolated = isolated;
+    dns_change(n->dns, names);
+}
+
 int net_reload(struct net *n, const struct ctr *c)
 {
     struct ctr_live live = {0};
@@ -233,6 +330,7 @@ int net_reload(struct net *n, const struct ctr *c)
     ctr_live_done(&live);
     for (size_t i = 0; r == 0 && i < n->n; i++)
         r = now[i].kind->open ? now[i].kind->open(&now[i]) : 0;
+    change_names(n);
     return r;
 }
 
@@ -255,7 +353,7 @@ int net_prepare(struct net *n)
         r = m->kind->open ? m->kind->open(m) : 0;
     }
     choose_way_out(n);
-    return r;
+    return r < 0 ? r : prepare_names(n);
 }
 
 int net_open(const struct store *s, const struct ctr *c, const struct idmap *map, const struct net_space *space,
@@ -336,12 +434,15 @@ int net_attach(struct net *n, pid_t pid, int fd, const char *warning)
     for (size_t i = 0; i < n->n && r == 0; i++)
         r = attach_member(n, &n->members[i], netns, fd, warning);
     fd_close(take_fd(&from_child)); /* the device of a member that failed goes with it */
+    if (r == 0 && n->dns)
+        r = attach_names(n);
     return r == 0 && n->ports ? ports_forward(n->ports, &n->members[0], netns) : r;
 }
 
 int net_settle(struct net *n)
 {
-    return n->ports ? ports_settle(n->ports) : 0;
+    int r = n->dns ? net_helper_settle(&n->dns->helper) : 0;
+    return r == 0 && n->ports ? ports_settle(n->ports) : r;
 }
 
 char *const *net_warnings(const struct net *n)
@@ -352,6 +453,14 @@ char *const *net_warnings(const struct net *n)
 const struct member *net_member(const struct net *n)
 {
     return n->n ? &n->members[0] : NULL;
+}
+
+const struct member *net_names_member(const struct net *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        if (n->members[i].network && n->members[i].dns.family)
+            return &n->members[i];
+    return net_member(n);
 }
 
 static char *address_text(const struct ip *a)
@@ -390,6 +499,10 @@ void net_detach(struct net *n)
 {
     if (n->ports)
         ports_stop(n->ports);
+    if (n->dns)
+        dns_close(n->dns);
+    free(n->dns);
+    n->dns = NULL;
     for (size_t i = 0; i < n->n; i++)
         if (n->members[i].kind && n->members[i].kind->detach)
             n->members[i].kind->detach(&n->members[i]);
@@ -404,6 +517,16 @@ int net_watch(const struct net *n)
 int net_mend(struct net *n)
 {
     return space_mend(n->s, &n->space, &n->way_out);
+}
+
+int net_watch_names(const struct net *n)
+{
+    return n->dns ? n->dns->helper.sock : -1;
+}
+
+void net_answer_names(struct net *n)
+{
+    dns_ready(n->dns);
 }
 
 static bool has_named(const struct net *n)

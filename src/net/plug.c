@@ -49,7 +49,7 @@ static void choose_interface(const struct ctr_live *live, const struct ctr_net *
 
 int net_plug(const struct plug *p, struct ctr_live *live)
 {
-    struct member m = {.kind = net_kind_of(p->spec->name), .spec = p->spec, .space = p->space};
+    struct member m = {.kind = net_kind_of(p->spec->name), .spec = p->spec, .space = p->space, .dns_socks = {-1, -1}};
     choose_interface(live, p->spec, m.interface);
     int r = net_with_member(p->s, p->c, &m, bridge_open, -1);
     if (r == 0) {

@@ -431,6 +431,22 @@ static void take_late_group(struct supervisor *v)
     err_clear();
 }
 
+static void on_names(struct session *s, void *ctx);
+
+static void watch_names(struct supervisor *v)
+{
+    session_source(&v->s, -1, on_names, v);
+    if (net_watch_names(v->net) >= 0)
+        session_source(&v->s, net_watch_names(v->net), on_names, v);
+}
+
+static void on_names(struct session *s, void *ctx)
+{
+    struct supervisor *v = ctx;
+    net_answer_names(v->net);
+    watch_names(v);
+}
+
 /* whelk update, rename: what does not need a new start holds from now on. */
 static void on_reload(void *ctx)
 {
@@ -447,6 +463,8 @@ static void on_reload(void *ctx)
     v->l->c = v->l->plan.c = &v->changed;
     if (v->net && net_reload(v->net, v->l->c) < 0)
         err_clear();
+    if (v->runs)
+        watch_names(v);
     ctr_done(&before);
     v->s.stop_timeout = now.stop_timeout;
     take_late_group(v);
@@ -478,12 +496,14 @@ static int run_to_end(struct supervisor *v)
     begin_health(v);
     if (v->s.notify >= 0)
         session_source(&v->s, v->s.notify, on_notify, v);
+    watch_names(v);
     set_timeout(v);
     int code = session_loop(&v->s);
     if (v->l->c->timeout)
         session_timer(&v->s, 0, on_timeout, v);
     code = v->timed_out ? 128 + SIGKILL : code;
     session_source(&v->s, -1, on_notify, v);
+    session_source(&v->s, -1, on_names, v);
     health_end(take_ptr(&v->health));
     net_detach(v->net);
     end_rest(v);

@@ -301,6 +301,23 @@ bool net_lease_counts(const struct store *s, const struct net_lease *l, const ch
     return fd >= 0 && record_lock_holder(fd) != 0;
 }
 
+/* The same file by another name: locks are of files. */
+int net_lease_mark(const struct store *s, const char *id)
+{
+    auto_free char *from = xasprintf("containers/%s/alive", id), *to = xasprintf("networks/" NETWORK_ALIVE "/%s", id);
+    int r = dir_make(s->fd, "networks/" NETWORK_ALIVE, 0700);
+    if (r == 0 && linkat(s->fd, from, s->fd, to, 0) < 0 && errno != EEXIST)
+        r = err_sys("cannot link %s/%s", s->path, to);
+    return r;
+}
+
+void net_lease_unmark(const struct store *s, const char *id)
+{
+    auto_free char *path = xasprintf("networks/" NETWORK_ALIVE "/%s", id);
+    if (str_is_hex(id, ID_LEN))
+        unlinkat(s->fd, path, 0);
+}
+
 static void rename_in(const struct store *s, const char *network, const char *id, const char *name)
 {
     struct net_leases l = {0};
