@@ -6,6 +6,7 @@
 #define WHELK_BUILD_H
 
 #include "whelk/image-config.h"
+#include "whelk/run.h"
 #include "whelk/store.h"
 
 /* With build_options.marks: before lines that the build itself says, and around "2/3" before lines of a stage that is
@@ -27,11 +28,12 @@ struct build_options {
     char **secrets;    /* for RUN --mount=type=secret: "id=NAME,src=FILE" */
     char **ssh;        /* for RUN --mount=type=ssh: "default" or "NAME=SOCKET" */
     char *network;     /* of RUN steps: "private", "none", "host" */
-    char **env;        /* NAME=VALUE or NAME: set in the image */
-    char *from;        /* in the place of the image of the first FROM, or NULL */
-    char **no_cache_stages; /* names or numbers of stages that are made anew */
-    char *platform;         /* must be this machine's, or NULL */
-    char *timestamp;        /* seconds: all times, of the image and of files in new layers */
+    const struct run_options *run; /* of RUN steps, those of run_step_check; NULL: none */
+    char **env;                    /* NAME=VALUE or NAME: set in the image */
+    char *from;                    /* in the place of the image of the first FROM, or NULL */
+    char **no_cache_stages;        /* names or numbers of stages that are made anew */
+    char *platform;                /* must be this machine's, or NULL */
+    char *timestamp;               /* seconds: all times, of the image and of files in new layers */
     char *epoch;  /* seconds (--source-date-epoch): times of the image; NULL: as SOURCE_DATE_EPOCH says, if it does */
     bool rewrite; /* files in new layers are not younger than the epoch */
     int out_dir;  /* the files of the image go there too, as the caller's own; -1: nowhere */

@@ -183,7 +183,11 @@ struct step_spec {
     struct secret_value *values;     /* of the secrets, which no store has */
     size_t n_values;
     int out_fd;
+    const struct run_options *options; /* see run_step_check; NULL: none */
 };
+/* The options of run that a step may have: add_hosts, dns, dns_search, dns_options, ulimits, shm_size, devices, cap_add,
+ * cap_drop, security_opts. Are they right? The error names the flag. */
+int run_step_check(const struct run_options *o);
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners);
 
 /* Log files: CRI lines "<RFC 3339 ns> stdout|stderr F|P text", rotated. */

@@ -120,6 +120,8 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
     int r = check_tags(b);
     if (r == 0)
         r = check_network(o->network);
+    if (r == 0 && o->run)
+        r = run_step_check(o->run);
     if (r == 0)
         r = check_labels(o->labels);
     if (r == 0)

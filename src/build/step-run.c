@@ -37,6 +37,28 @@ static int check_flags(const struct step *s)
     return 0;
 }
 
+/* Those that are given only. */
+static void add_options(struct step *s)
+{
+    const struct run_options *o = s->b->options->run;
+    if (!o)
+        return;
+    char *const shm[] = {o->shm_size, NULL};
+    const struct {
+        const char *name;
+        char *const *values;
+    } rows[] = {
+        {"--add-host", o->add_hosts},    {"--dns", o->dns},
+        {"--dns-search", o->dns_search}, {"--dns-option", o->dns_options},
+        {"--ulimit", o->ulimits},        {"--shm-size", shm},
+        {"--device", o->devices},        {"--cap-add", o->cap_add},
+        {"--cap-drop", o->cap_drop},     {"--security-opt", o->security_opts},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].values && *rows[i].values)
+            cache_key_add_strv(&s->key, rows[i].name, rows[i].values);
+}
+
 int run_prepare(struct step *s)
 {
     if (!s->args || !*s->args[0])
@@ -51,6 +73,7 @@ int run_prepare(struct step *s)
     cache_key_add_number(&s->key, "json", s->i->json);
     cache_key_add_strv(&s->key, "arguments", s->state->scope.values);
     cache_key_add(&s->key, "network", network_of(s));
+    add_options(s);
     return 0;
 }
 
@@ -158,6 +181,7 @@ static int run_in(struct step *s, int box, const char *name, struct layer_facts 
         .network = network_of(s),
         .script = script,
         .out_fd = out,
+        .options = s->b->options->run,
     };
     if (out < 0)
         return err_sys("cannot keep the output of RUN");

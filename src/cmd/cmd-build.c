@@ -14,16 +14,35 @@ enum { ARG_FILE_MAX = 1 << 20 };
 
 struct build_opts {
     struct build_options build;
+    struct run_options run;
     struct pull_flags pull;
     char *iidfile, *metadata_file;
-    char **arg_files, *call, *output, *progress, *format;
+    char **arg_files, *call, *output, *progress, *format, *isolation;
     bool true_by_nature, check, squash, squash_all, layers, push, to_stdout;
 };
 
 #define BUILD(member) OPT(struct build_opts, build.member)
+#define RUN(member) OPT(struct build_opts, run.member)
 
 static const struct opt build_table[] = {
     REGISTRY_TRANSFER_ROWS(struct build_opts, pull.registry),
+    {"add-host", 0, OPT_LIST, RUN(add_hosts), .arg = "NAME:ADDRESS", .help = "a line for /etc/hosts of RUN"},
+    {"cap-add", 0, OPT_LIST, RUN(cap_add), .arg = "CAPABILITY", .help = "add a capability to RUN, or ALL",
+     .complete = COMPLETE_CAPABILITY},
+    {"cap-drop", 0, OPT_LIST, RUN(cap_drop), .arg = "CAPABILITY", .help = "take a capability from RUN, or ALL",
+     .complete = COMPLETE_CAPABILITY},
+    {"device", 0, OPT_LIST, RUN(devices), .arg = "HOST[:CONTAINER]", .help = "let RUN use a device of the host",
+     .complete = COMPLETE_FILE},
+    {"dns", 0, OPT_LIST, RUN(dns), .arg = "ADDRESS", .help = "name server of RUN, instead of this machine's"},
+    {"dns-opt|dns-option", 0, OPT_LIST, RUN(dns_options), .arg = "OPTION", .help = "option of resolv.conf, as ndots:1"},
+    {"dns-search", 0, OPT_LIST, RUN(dns_search), .arg = "DOMAIN", .help = "domain to look for short names in"},
+    {"isolation", 0, OPT_STR, OPT(struct build_opts, isolation), .arg = "KIND",
+     .help = "how RUN is kept apart: a container, which is all there is", .def = "oci", .complete = COMPLETE_WORDS,
+     .words = "default oci rootless"},
+    {"security-opt", 0, OPT_LIST, RUN(security_opts), .arg = "OPTION", .help = "of RUN, as for whelk run",
+     .complete = COMPLETE_WORDS, .words = "no-new-privileges seccomp=unconfined nested mask= unmask=ALL"},
+    {"shm-size", 0, OPT_STR, RUN(shm_size), .arg = "SIZE", .help = "size of /dev/shm of RUN", .def = "64m"},
+    {"ulimit", 0, OPT_LIST, RUN(ulimits), .arg = "NAME=SOFT[:HARD]", .help = "a resource limit of RUN"},
     {"build-arg", 0, OPT_LIST, BUILD(build_args), .arg = "NAME[=VALUE]",
      .help = "set an ARG of the Dockerfile; without a value, to that of the environment"},
     {"build-arg-file", 0, OPT_LIST, OPT(struct build_opts, arg_files), .arg = "FILE",
@@ -178,12 +197,23 @@ static int need_image(void *arg, const char *name)
     return pull_flags_need(n->store, &n->pull, name);
 }
 
+static int check_isolation(const char *kind)
+{
+    static const char *const known[] = {"default", "oci", "rootless"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (!kind || str_eq(kind, known[i]))
+            return 0;
+    return err_set(-EOPNOTSUPP, "--isolation %s is not done by this version; RUN is always a container (oci)", kind);
+}
+
 /* Where the build reads and writes. Called before anything is built. */
 static int prepare(struct build_opts *o, struct build_options *build, const struct call **ret_call,
                    struct build_dest *ret_dest)
 {
     const struct build_dest_options dest = {o->output, o->format, o->push, &o->pull.registry};
     int r = pull_flags_check(&o->pull);
+    if (r == 0)
+        r = check_isolation(o->isolation);
     if (r == 0)
         r = find_call(o, ret_call);
     if (r == 0 && !*ret_call)
@@ -224,6 +254,7 @@ static int run(void *opts, char **args)
     build.log_fd = STDERR_FILENO;
     build.squash = o->squash_all ? SQUASH_ALL : o->squash || !o->layers ? SQUASH_NEW : SQUASH_NOT;
     build.need_image = need_image;
+    build.run = &o->run;
     build.quiet |= o->progress && str_eq(o->progress, "quiet");
     int r = read_arg_files(o->arg_files, build.build_args, &build_args);
     build.build_args = build_args;

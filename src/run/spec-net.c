@@ -250,3 +250,9 @@ int spec_make_network(const struct store *s, const struct run_options *o, struct
         r = make_hosts(o, c);
     return r < 0 ? r : make_ports(o, c);
 }
+
+int spec_make_names(const struct run_options *o, struct ctr *c)
+{
+    int r = make_dns(o, c);
+    return r < 0 ? r : make_hosts(o, c);
+}

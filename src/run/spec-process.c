@@ -179,6 +179,16 @@ static int make_users(const struct run_options *o, struct ctr *c)
     return 0;
 }
 
+int spec_make_step_process(const struct run_options *o, struct ctr *c)
+{
+    int r = spec_change_ulimits(o->ulimits, c);
+    if (r == 0)
+        r = make_shm(o, c);
+    strv_foreach (device, o->devices)
+        r = r < 0 ? r : add_device(device, c);
+    return r;
+}
+
 int spec_make_process(const struct run_options *o, struct ctr *c)
 {
     int r = spec_change_ulimits(o->ulimits, c);

@@ -12,6 +12,8 @@ int spec_make_userns(const struct store *s, const struct run_options *o, struct 
 int spec_make_env(const struct run_options *o, const struct image_config *config, struct ctr *c);
 /* Networks, name servers, hosts and published ports; the image's ports are there already. */
 int spec_make_network(const struct store *s, const struct run_options *o, struct ctr *c);
+/* Of these, name servers and hosts alone. */
+int spec_make_names(const struct run_options *o, struct ctr *c);
 int spec_make_mounts(const struct store *s, const struct run_options *o, const struct image_config *config,
                      struct ctr *c);
 int spec_make_security(const struct run_options *o, struct ctr *c);
@@ -48,6 +50,8 @@ struct mount_ask {
 void mount_ask_done(struct mount_ask *a);
 /* The value of --mount; flag and spec are set. */
 int spec_parse_mount(struct mount_ask *a);
+/* What a step of a build may have of the next: ulimits, /dev/shm, devices. */
+int spec_make_step_process(const struct run_options *o, struct ctr *c);
 /* Limits, groups, kernel parameters, devices, time zone; after network and environment. */
 int spec_make_process(const struct run_options *o, struct ctr *c);
 /* "//usr//x/" is "/usr/x". Caller frees. */

@@ -4,6 +4,7 @@
  * Runs in: the builder, inside the store's user namespace. */
 #include "fake-ids.h"
 #include "launch.h"
+#include "spec.h"
 
 #include "whelk/err.h"
 #include "whelk/fd.h"
@@ -52,21 +53,51 @@ static int open_upper(const struct store *s, const struct step_spec *spec)
     return dir_open(s->fd, path);
 }
 
+/* What the options say of a container, which is the caller's. */
+static int make_options(const struct run_options *o, struct ctr *ret)
+{
+    static const struct run_options none;
+    const struct run_options *options = o ? o : &none;
+    int r = spec_make_names(options, ret);
+    if (r == 0)
+        r = spec_make_step_process(options, ret);
+    return r < 0 ? r : spec_make_security(options, ret);
+}
+
+int run_step_check(const struct run_options *o)
+{
+    auto_with(ctr_done) struct ctr c = {0};
+    return make_options(o, &c);
+}
+
+/* The devices of the options, then the step's own. The list is the caller's, what is in it is not. */
+static struct rec_list join_mounts(const struct rec_list *devices, const struct rec_list *own)
+{
+    struct ctr_mount *all = xcalloc(devices->n + own->n + 1, sizeof(*all));
+    if (devices->n)
+        memcpy(all, devices->items, devices->n * sizeof(*all));
+    if (own->n)
+        memcpy(all + devices->n, own->items, own->n * sizeof(*all));
+    return (struct rec_list){all, devices->n + own->n};
+}
+
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners)
 {
-    struct ctr c = {
-        .name = (char *)(uintptr_t) "build step",
-        .args = (char **)(uintptr_t)spec->args,
-        .env = (char **)(uintptr_t)spec->env,
-        .cwd = (char *)(uintptr_t)spec->cwd,
-        .user = (char *)(uintptr_t)spec->user,
-        .network = (char *)(uintptr_t)spec->network,
-        .hostname = (char *)(uintptr_t) "build",
-        .mounts = spec->mounts,
-        .secrets = spec->secrets,
-        .cap_bounding = (int64_t)caps_default(),
-        .cap_effective = (int64_t)caps_default(),
-    };
+    auto_with(ctr_done) struct ctr options = {0};
+    int r = make_options(spec->options, &options);
+    if (r < 0)
+        return r;
+    struct ctr c = options; /* what is added is not its own */
+    c.name = (char *)(uintptr_t) "build step";
+    c.args = (char **)(uintptr_t)spec->args;
+    c.env = (char **)(uintptr_t)spec->env;
+    c.cwd = (char *)(uintptr_t)spec->cwd;
+    c.user = (char *)(uintptr_t)spec->user;
+    c.network = (char *)(uintptr_t)spec->network;
+    c.hostname = (char *)(uintptr_t) "build";
+    c.mounts = join_mounts(&options.mounts, &spec->mounts);
+    auto_free void *mounts = c.mounts.items;
+    c.secrets = spec->secrets;
     struct plan plan = {.c = &c,
                         .map = &s->map,
                         .store_map = &s->map,
@@ -83,11 +114,11 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
     struct session session;
     session_init(&session);
     session.raw_out = spec->out_fd;
-    struct seccomp_spec filter = {.caps = caps_default()};
+    struct seccomp_spec filter = {.profile = c.seccomp, .caps = (uint64_t)c.cap_bounding, .nested = c.nested};
     auto_close int cache = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_close int upper = plan.fake_ids ? open_upper(s, spec) : -1;
     session.fake_upper = upper;
-    int r = layer_lowers(s, spec->layers, &plan.lowers);
+    r = layer_lowers(s, spec->layers, &plan.lowers);
     if (r == 0)
         r = seccomp_filter(&filter, cache, &plan.filter, &plan.filter_len);
     auto_with(net_close_auto) struct net *net = NULL;

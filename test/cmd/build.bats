@@ -296,6 +296,44 @@ DOCKERFILE
     assert_equal "$(inspect_field img '.RootFS.Layers | length')" "$(inspect_field base '.RootFS.Layers | length')"
 }
 
+@test "RUN: hosts, name servers, limits, capabilities, devices and what of them the cache knows" {
+    dockerfile <<'DOCKERFILE'
+FROM base
+RUN --network=none grep extra.test /etc/hosts; cat /etc/resolv.conf; df -k /dev/shm | tail -n 1; ulimit -n; \
+    grep -E 'CapEff|NoNewPrivs' /proc/self/status; ls -l /dev/other-null; true
+DOCKERFILE
+    run_whelk build "$C"
+    assert_success
+    before=$stderr
+    refute_stderr --partial "10.9.8.7"
+    run_whelk build --add-host extra.test:10.9.8.7 --dns 192.0.2.53 --dns-search s.test --dns-option ndots:3 --shm-size 7m \
+        --ulimit nofile=99:99 --cap-drop ALL --security-opt no-new-privileges --device /dev/null:/dev/other-null \
+        --isolation oci "$C"
+    assert_success
+    assert_stderr --partial "10.9.8.7"
+    assert_stderr_line "nameserver 192.0.2.53"
+    assert_stderr_line "search s.test"
+    assert_stderr_line "options ndots:3"
+    assert_stderr --regexp ' 7168 .*/dev/shm'
+    assert_stderr_line 99
+    assert_stderr --regexp $'CapEff:\t0+\n'
+    assert_stderr_line $'NoNewPrivs:\t1'
+    assert_stderr --regexp 'c.* /dev/other-null'
+    run_whelk build "$C" # the one from before
+    assert_equal "$(cached)" 1
+    run_whelk build --cap-add SYS_ADMIN "$C"
+    refute_stderr "Using cache"
+    [ "$(grep CapEff <<<"$stderr")" != "$(grep CapEff <<<"$before")" ]
+    for option in --add-host=x --dns=x --shm-size=0 --ulimit=x --cap-add=NOT --security-opt=x --device=/nowhere \
+        --isolation=chroot; do
+        run_whelk build "$option" "$C"
+        assert_status 125
+        assert_one_error
+        [[ $stderr == *"${option%%=*}"* || $stderr == *"${option#*=}"* ]]
+        refute_stderr STEP
+    done
+}
+
 @test "--network none has no way out, host has the host's" {
     printf 'FROM base\nRUN ls /sys/class/net | xargs >/net\n' | dockerfile
     whelk build -q -t img --network none "$C"
