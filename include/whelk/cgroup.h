@@ -27,6 +27,7 @@
 #define LIMIT_TYPE_COUNT int64_t
 #define LIMIT_TYPE_TEXT char *
 #define LIMIT_TYPE_DEVICES char **
+#define LIMIT_TYPE_CONF char **
 struct limits {
 #define LIMIT(field, kind, ...) LIMIT_TYPE_##kind field;
 #include "whelk/limits.def"
@@ -77,7 +78,7 @@ int cgroup_set(const struct cgroup *g, const struct limits *l);
 int cgroup_freeze(const struct cgroup *g, bool frozen);
 bool cgroup_frozen(const struct cgroup *g);
 int64_t cgroup_oom_kills(const struct cgroup *g); /* processes that were killed in it, since it was made */
-int cgroup_kill(const struct cgroup *g);        /* SIGKILL to all processes in it */
+int cgroup_kill(const struct cgroup *g);          /* SIGKILL to all processes in it */
 
 /* Read back for inspect and stats. What its controllers do not tell is 0. */
 struct cgroup_usage {

@@ -32,8 +32,8 @@ struct run_options {
     char **publish, **expose;
     char *log_driver, **log_opts;
     char *sdnotify, *cgroups;
-    char **ulimits, *shm_size, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns, *userns, *tz,
-        **devices;
+    char **ulimits, *shm_size, *shm_size_systemd, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns,
+        *userns, *tz, **devices;
     char **uidmap, **gidmap, *subuidname, *subgidname;
     char **unset_env, **env_merge, **label_files, **annotations, **host_users;
     bool unset_env_all, http_proxy, passwd, no_hostname;
@@ -53,6 +53,7 @@ struct run_options {
 #define LIMIT_WORD_COUNT char *
 #define LIMIT_WORD_TEXT char *
 #define LIMIT_WORD_DEVICES char **
+#define LIMIT_WORD_CONF char **
 #define LIMIT(field, kind, ...) LIMIT_WORD_##kind field;
 #include "whelk/limits.def"
 #undef LIMIT

@@ -1,5 +1,6 @@
 /* whelk rmi: takes names from images and removes images without one. */
 #include "cmd.h"
+#include "rmi.h"
 
 #include "whelk/cache.h"
 #include "whelk/ctr.h"
@@ -22,6 +23,7 @@ static const struct opt rmi_table[] = {
 struct context {
     struct store *store;
     const struct rmi_opts *opts;
+    bool quiet;
 };
 
 /* Refuses while containers use the image: running ones always, others without --force (docker's rule, S-032). */
@@ -60,7 +62,7 @@ static size_t count_names(const struct rec_list *names, const char *id)
 static int untag(const struct context *x, const char *reference)
 {
     int r = name_remove(x->store, reference);
-    if (r == 0)
+    if (r == 0 && !x->quiet)
         printf("Untagged: %s\n", reference);
     return r == -ENOENT ? 0 : r;
 }
@@ -82,7 +84,7 @@ static int remove_image(const struct context *x, const struct rec_list *names, c
         r = untag_all(x, names, id);
     if (r == 0)
         r = image_remove(x->store, id);
-    if (r == 0)
+    if (r == 0 && !x->quiet)
         printf("Deleted: sha256:%s\n", id);
     return r == -ENOENT ? 0 : r;
 }
@@ -116,6 +118,19 @@ static int rmi_one(const char *arg, void *ctx)
     if (r == -ENOENT)
         return err_with_status(r, 1);
     return r < 0 ? r : rmi_found(x, id, reference);
+}
+
+int rmi_unused(struct store *s, const char *id, const char *reference)
+{
+    struct context x = {.store = s, .opts = &(struct rmi_opts){0}, .quiet = true};
+    auto_free char *now = NULL;
+    bool named = reference && name_get(s, reference, &now) == 0 && str_eq(now, id);
+    int r = rmi_found(&x, id, named ? reference : NULL);
+    if (r == -EBUSY) {
+        err_clear();
+        return 0;
+    }
+    return r < 0 ? r : MIN(gc_run(s, NULL), 0);
 }
 
 static int rmi_all_one(const char *id, void *ctx)

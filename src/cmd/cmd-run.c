@@ -1,4 +1,5 @@
 /* whelk run: a container from an image, started at once. */
+#include "rmi.h"
 #include "run-options.h"
 
 #include <strings.h>
@@ -7,7 +8,7 @@ struct run_opts {
     struct make_options make; /* first: make_option_rows */
     struct preserve_options preserve;
     char **attach;
-    bool detach, sig_proxy;
+    bool detach, sig_proxy, rmi;
 };
 
 static const struct opt run_table[] = {
@@ -20,6 +21,8 @@ static const struct opt run_table[] = {
      .help = "hand in these open pipes and sockets, as 5,7"},
     {"preserve-fds", 0, OPT_INT, OPT(struct run_opts, preserve.count), .arg = "NUMBER",
      .help = "hand in so many open pipes and sockets from descriptor 3 on", .def = "0"},
+    {"rmi", 0, OPT_BOOL, OPT(struct run_opts, rmi),
+     .help = "--rm, and remove the image too if no other container uses it"},
     {"sig-proxy", 0, OPT_BOOL, OPT(struct run_opts, sig_proxy), .help = "forward signals to the command",
      .def = "true"},
     OPT_CONTINUED(make_option_rows),
@@ -56,6 +59,14 @@ static int check_streams(const struct run_opts *o, struct launch_options *launch
     return 0;
 }
 
+/* After the container's end. Its status is what counts: an image that stays is only told. */
+static void remove_image(struct store *s, const struct ctr *c)
+{
+    if (c->image && rmi_unused(s, c->image, c->image_ref) < 0)
+        log_warn("--rmi: %s", err_text(-EIO));
+    err_clear();
+}
+
 static int run(void *opts, char **args)
 {
     struct run_opts *o = opts;
@@ -74,6 +85,10 @@ static int run(void *opts, char **args)
                                     .detach_keys = o->make.run.detach_keys,
                                     .preserve = &o->preserve};
     r = check_streams(o, &launch);
+    if (r == 0 && o->rmi && o->detach)
+        r = err_set(-EINVAL,
+                    "--rmi removes the image when the container has ended, and --detach does not wait for that");
+    o->make.run.rm = o->make.run.rm || o->rmi;
     if (r == 0)
         r = make_container(s, &o->make, args, &c, &claim);
     if (r < 0)
@@ -81,6 +96,8 @@ static int run(void *opts, char **args)
     r = run_start(s, &c, &launch);
     if (r == 0 && o->detach)
         printf("%s\n", c.id);
+    if (r >= 0 && o->rmi)
+        remove_image(s, &c);
     ctr_done(&c);
     return r;
 }

@@ -12,11 +12,13 @@
 #define LIMIT_OPT_COUNT OPT_STR
 #define LIMIT_OPT_TEXT OPT_STR
 #define LIMIT_OPT_DEVICES OPT_LIST
+#define LIMIT_OPT_CONF OPT_LIST
 #define LIMIT_ARG_SIZE "SIZE"
 #define LIMIT_ARG_CPUS "NUMBER"
 #define LIMIT_ARG_COUNT "NUMBER"
 #define LIMIT_ARG_TEXT "LIST"
 #define LIMIT_ARG_DEVICES "DEVICE:VALUE"
+#define LIMIT_ARG_CONF "FILE=VALUE"
 
 struct make_options {
     struct run_options run;

@@ -24,6 +24,7 @@ struct cgroup_setting {
     const char *option; /* NULL: follows from another, may fail */
     const char *controller, *file;
     char *value;
+    char *name; /* what file points to where that is no constant, or NULL */
 };
 struct cgroup_settings {
     struct cgroup_setting *list;

@@ -147,7 +147,7 @@ static const struct limit_form form_wiops = {.infix = " wiops="};
 
 /* --- the table */
 
-enum limit_kind { KIND_SIZE, KIND_CPUS, KIND_COUNT, KIND_TEXT, KIND_DEVICES };
+enum limit_kind { KIND_SIZE, KIND_CPUS, KIND_COUNT, KIND_TEXT, KIND_DEVICES, KIND_CONF };
 
 struct limit_place {
     const char *controller, *file;
@@ -198,7 +198,7 @@ static const char *text(const struct limit_row *row, const struct limits *l)
     return *(char *const *)((const char *)l + row->offset);
 }
 
-static char *const *devices(const struct limit_row *row, const struct limits *l)
+static char *const *words(const struct limit_row *row, const struct limits *l)
 {
     return *(char **const *)((const char *)l + row->offset);
 }
@@ -218,7 +218,7 @@ void limits_done(struct limits *l)
     for (const struct limit_row *row = rows; row < rows + ARRAY_LEN(rows); row++) {
         if (row->kind == KIND_TEXT)
             free(*(char **)member(row, l));
-        else if (row->kind == KIND_DEVICES)
+        else if (row->kind >= KIND_DEVICES)
             strv_free(*(char ***)member(row, l));
     }
     *l = (struct limits){0};
@@ -252,6 +252,33 @@ static int check_device(const struct limit_row *row, const char *word)
     return check_number(row, v);
 }
 
+/* --- files by name */
+
+/* The controller of a file, out of its name; NULL if it belongs to none: those of the group itself are whelk's. */
+static const char *conf_controller(const char *word)
+{
+    static const char *const controllers[] = {"blkio", "cpu",    "cpuacct", "cpuset", "hugetlb",
+                                              "io",    "memory", "misc",    "pids",   "rdma"};
+    for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+        const char *rest = str_after(word, controllers[i]);
+        if (rest && *rest == '.')
+            return controllers[i];
+    }
+    return NULL;
+}
+
+static int check_conf(const char *option, const char *word)
+{
+    size_t name = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+    const char *value = word + name + 1;
+    if (word[name] != '=' || !*value || strpbrk(value, "\n") || strlen(word) > 1000)
+        return err_set(-EINVAL, "--%s %s: write FILE=VALUE, as memory.high=1073741824", option, word);
+    if (!conf_controller(word))
+        return err_set(-EINVAL, "--%s %s: the file has to be one of a controller, as memory.high or cpu.max", option,
+                       word);
+    return 0;
+}
+
 static int check_row(const struct limit_row *row, const struct limits *l)
 {
     if (is_number(row))
@@ -259,8 +286,8 @@ static int check_row(const struct limit_row *row, const struct limits *l)
     if (row->kind == KIND_TEXT)
         return check_list(row, text(row, l));
     int r = 0;
-    strv_foreach (word, devices(row, l))
-        r = r < 0 ? r : check_device(row, word);
+    strv_foreach (word, words(row, l))
+        r = r < 0 ? r : row->kind == KIND_CONF ? check_conf(row->option, word) : check_device(row, word);
     return r;
 }
 
@@ -299,7 +326,15 @@ static void add_setting(struct cgroup_settings *s, const struct limit_place *p, 
         return;
     }
     s->list = xrealloc(s->list, (s->n + 1) * sizeof *s->list);
-    s->list[s->n++] = (struct cgroup_setting){option, p->controller, p->file, value};
+    s->list[s->n++] = (struct cgroup_setting){option, p->controller, p->file, value, NULL};
+}
+
+static void add_conf(struct cgroup_settings *s, const char *option, const char *word)
+{
+    size_t len = strcspn(word, "=");
+    char *name = xstrndup(word, len);
+    s->list = xrealloc(s->list, (s->n + 1) * sizeof *s->list);
+    s->list[s->n++] = (struct cgroup_setting){option, conf_controller(word), name, xstrdup(word + len + 1), name};
 }
 
 static char *device_line(const struct limit_form *form, const char *word)
@@ -332,15 +367,20 @@ void settings_make(const struct limits *l, enum cgroup_mode mode, struct cgroup_
         else if (row->kind == KIND_TEXT && text(row, l))
             add_setting(ret, p, row->option, xstrdup(text(row, l)));
         else if (row->kind == KIND_DEVICES)
-            strv_foreach (word, devices(row, l))
+            strv_foreach (word, words(row, l))
                 add_setting(ret, p, row->option, device_line(p->form, word));
+        else if (row->kind == KIND_CONF)
+            strv_foreach (word, words(row, l))
+                add_conf(ret, row->option, word);
     }
 }
 
 void settings_done(struct cgroup_settings *s)
 {
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         free(s->list[i].value);
+        free(s->list[i].name);
+    }
     free(s->list);
     *s = (struct cgroup_settings){0};
 }

@@ -364,10 +364,8 @@ static const struct volume_kind {
     const char *type;
     int (*make)(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 } volume_kinds[] = {
-    {"bind", child_volume_bind},
-    {"volume", child_volume_named},
-    {"tmpfs", child_volume_tmpfs},
-    {"image", child_volume_image},
+    {"bind", child_volume_bind},   {"volume", child_volume_named},  {"tmpfs", child_volume_tmpfs},
+    {"image", child_volume_image}, {"devpts", child_volume_devpts}, {"ramfs", child_volume_tmpfs},
 };
 
 /* The image may have made a link of what the user called a path: what is checked is where it leads. */

@@ -92,12 +92,22 @@ static int mount_tree(struct child *k, const struct ctr_mount *m, int fd, bool r
     return 0;
 }
 
+/* Option idmap, which is root's: the files have the owners that the container's user namespace makes of theirs. Without
+ * one of its own they are the same. */
+static int map_owners(const struct child *k, const struct ctr_mount *m, int mnt)
+{
+    int r = k->userns_fd >= 0 ? mnt_idmap(mnt, k->userns_fd) : 0;
+    return r < 0 ? err_wrap(r, "idmap: the file system of %s cannot show other owners", m->source) : 0;
+}
+
 int child_volume_bind(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
 {
     auto_close int fd = open(m->source, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return err_sys("cannot open %s", m->source);
-    return mount_tree(k, m, fd, !strv_has(m->options, "bind"), ret_fd, ret_directory);
+    bool mapped = strv_has(m->options, "idmap");
+    int r = mount_tree(k, m, fd, !mapped && !strv_has(m->options, "bind"), ret_fd, ret_directory);
+    return r == 0 && mapped ? map_owners(k, m, *ret_fd) : r;
 }
 
 /* ---- taking over from the image ---- */
@@ -260,7 +270,7 @@ static bool has_key(char *const *options, const char *key)
     return strv_env_get(options, key) != NULL;
 }
 
-/* A tmpfs over a directory of the image begins as a copy of it. */
+/* A tmpfs (or ramfs) over a directory of the image begins as a copy of it. */
 static int fill_tmpfs(struct child *k, const struct ctr_mount *m, int mnt)
 {
     auto_close int image = strv_has(m->options, "notmpcopyup") ? -1 : open_image_dir(k, m);
@@ -283,7 +293,7 @@ int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, 
     auto_strv char **words = tmpfs_words(k, m->options);
     uint64_t attrs = mount_attrs(m, SAFE_DATA);
     auto_close int mnt = -1;
-    int r = mnt_new("tmpfs", attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, (const char *const *)words, &mnt);
+    int r = mnt_new(m->type, attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, (const char *const *)words, &mnt);
     if (r == 0)
         r = fill_tmpfs(k, m, mnt);
     if (r == 0)
@@ -293,6 +303,16 @@ int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, 
     *ret_directory = true;
     *ret_fd = take_fd(&mnt);
     return 0;
+}
+
+/* --mount type=devpts: terminals of its own, beside those of /dev/pts. */
+int child_volume_devpts(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory)
+{
+    auto_strv char **words = tmpfs_words(k, m->options);
+    strv_add(&words, "ptmxmode");
+    strv_add(&words, "0666");
+    *ret_directory = true;
+    return mnt_new("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, (const char *const *)words, ret_fd);
 }
 
 /* ---- images ---- */

@@ -105,6 +105,7 @@ int secrets_env(int store_fd, const struct ctr *c, char ***env);
 int child_volume_bind(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 int child_volume_named(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 int child_volume_tmpfs(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
+int child_volume_devpts(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 int child_volume_image(struct child *k, const struct ctr_mount *m, int *ret_fd, bool *ret_directory);
 
 /* child-user.c: who the command runs as, out of the image's passwd and group files. */

@@ -72,6 +72,13 @@ static int parse_DEVICES(const char *option, char *const *words, char ***ret)
     return r;
 }
 
+/* Checked with all others (limits_check). */
+static int parse_CONF(const char *option, char *const *words, char ***ret)
+{
+    *ret = strv_copy(words);
+    return 0;
+}
+
 int spec_limits(const struct limit_words *words, struct limits *ret)
 {
     struct limits l = {0};
@@ -97,6 +104,7 @@ static void drop_DEVICES(char ***words)
 {
     strv_free(take_ptr(words));
 }
+#define drop_CONF drop_DEVICES
 #define drop_CPUS drop_SIZE
 #define drop_COUNT drop_SIZE
 

@@ -15,7 +15,14 @@ static int split_fields(const struct mount_ask *a, char ***ret)
 
 /* ---- keys ---- */
 
-enum { BIND = 1, VOLUME = 2, TMPFS = 4, IMAGE = 8, TREE = BIND | VOLUME, ALL = TREE | TMPFS | IMAGE };
+enum { BIND = 1, VOLUME = 2, TMPFS = 4, IMAGE = 8, GLOB = 16, DEVPTS = 32, RAMFS = 64 };
+enum {
+    PATHS = BIND | GLOB,
+    TREE = PATHS | VOLUME,
+    MEMORY = TMPFS | RAMFS,
+    FILES = TREE | MEMORY | IMAGE,
+    ALL = FILES | DEVPTS
+};
 
 static int set_source(struct mount_ask *a, const char *value)
 {
@@ -69,8 +76,40 @@ static int set_size(struct mount_ask *a, const char *value)
 static int set_mode(struct mount_ask *a, const char *value)
 {
     if (!*value || value[strspn(value, "01234567")])
-        return err_set(-EINVAL, "--mount %s: tmpfs-mode is an octal number", a->spec);
+        return err_set(-EINVAL, "--mount %s: a mode is an octal number", a->spec);
     strv_addf(&a->options, "mode=%s", value);
+    return 0;
+}
+
+/* Numbers of devpts, checked with those of -v. */
+static int set_uid(struct mount_ask *a, const char *value)
+{
+    strv_addf(&a->options, "uid=%s", value);
+    return 0;
+}
+
+static int set_gid(struct mount_ask *a, const char *value)
+{
+    strv_addf(&a->options, "gid=%s", value);
+    return 0;
+}
+
+static int set_max(struct mount_ask *a, const char *value)
+{
+    strv_addf(&a->options, "max=%s", value);
+    return 0;
+}
+
+/* Podman's maps in the value are those of one mount alone. */
+static int set_idmap(struct mount_ask *a, const char *value)
+{
+    if (!str_eq(value, "true") && !str_eq(value, "false"))
+        return err_set(-EOPNOTSUPP,
+                       "--mount %s: whelk maps a mount as --userns maps the container, and has no map of its "
+                       "own for it: write idmap alone",
+                       a->spec);
+    if (*value == 't')
+        strv_add(&a->options, "idmap");
     return 0;
 }
 
@@ -94,31 +133,36 @@ static const struct mount_key {
     {"type", ALL, set_nothing, NULL, NULL},
     {"source;src", TREE | IMAGE, set_source, NULL, NULL},
     {"target;destination;dest;dst", ALL, set_target, NULL, NULL},
-    {"readonly;ro", ALL, NULL, "ro", "rw"},
-    {"rw", TREE | TMPFS, NULL, "rw", "ro"},
-    {"exec", TREE | TMPFS, NULL, "exec", "noexec"},
-    {"noexec", TREE | TMPFS, NULL, "noexec", "exec"},
-    {"suid", TREE | TMPFS, NULL, "suid", "nosuid"},
-    {"nosuid", TREE | TMPFS, NULL, "nosuid", "suid"},
-    {"dev", TREE | TMPFS, NULL, "dev", "nodev"},
-    {"nodev", TREE | TMPFS, NULL, "nodev", "dev"},
-    {"bind-propagation", BIND, set_propagation, NULL, NULL},
-    {"bind-nonrecursive", BIND, NULL, "bind", "rbind"},
+    {"readonly;ro", FILES, NULL, "ro", "rw"},
+    {"rw", TREE | MEMORY, NULL, "rw", "ro"},
+    {"exec", TREE | MEMORY, NULL, "exec", "noexec"},
+    {"noexec", TREE | MEMORY, NULL, "noexec", "exec"},
+    {"suid", TREE | MEMORY, NULL, "suid", "nosuid"},
+    {"nosuid", TREE | MEMORY, NULL, "nosuid", "suid"},
+    {"dev", TREE | MEMORY, NULL, "dev", "nodev"},
+    {"nodev", TREE | MEMORY, NULL, "nodev", "dev"},
+    {"bind-propagation", PATHS, set_propagation, NULL, NULL},
+    {"bind-nonrecursive", PATHS, NULL, "bind", "rbind"},
+    {"idmap", PATHS, set_idmap, NULL, NULL},
     {"relabel", TREE, set_relabel, NULL, NULL},
     {"U;chown", TREE, NULL, "U", ""},
     {"volume-nocopy;nocopy", VOLUME, NULL, "nocopy", "copy"},
     {"volume-subpath;subpath", VOLUME, set_subpath, NULL, NULL},
     {"volume-driver", VOLUME, set_driver, NULL, NULL},
     {"tmpfs-size", TMPFS, set_size, NULL, NULL},
-    {"tmpfs-mode", TMPFS, set_mode, NULL, NULL},
-    {"tmpcopyup", TMPFS, NULL, "tmpcopyup", "notmpcopyup"},
-    {"notmpcopyup", TMPFS, NULL, "notmpcopyup", "tmpcopyup"},
+    {"tmpfs-mode", MEMORY, set_mode, NULL, NULL},
+    {"mode", DEVPTS | RAMFS, set_mode, NULL, NULL},
+    {"uid", DEVPTS, set_uid, NULL, NULL},
+    {"gid", DEVPTS, set_gid, NULL, NULL},
+    {"max", DEVPTS, set_max, NULL, NULL},
+    {"tmpcopyup", MEMORY, NULL, "tmpcopyup", "notmpcopyup"},
+    {"notmpcopyup", MEMORY, NULL, "notmpcopyup", "tmpcopyup"},
     {"consistency", ALL, set_nothing, NULL, NULL}, /* of other systems; nothing to do here */
 };
 
 static unsigned kind_bit(const char *type)
 {
-    static const char *const types[] = {"bind", "volume", "tmpfs", "image"};
+    static const char *const types[] = {"bind", "volume", "tmpfs", "image", "glob", "devpts", "ramfs"};
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (str_eq(type, types[i]))
             return 1u << i;
@@ -166,6 +210,8 @@ static int apply_field(struct mount_ask *a, const char *field, unsigned kind)
         return unknown_key(a, name, kind);
     if (!key->set)
         return set_bool(a, key, eq ? eq + 1 : NULL);
+    if (!eq && key->set == set_idmap)
+        return set_idmap(a, "true");
     return eq ? key->set(a, eq + 1) : err_set(-EINVAL, "--mount %s: %s needs a value", a->spec, name);
 }
 
@@ -180,11 +226,10 @@ int spec_parse_mount(struct mount_ask *a)
     a->type = xstrdup(type ? type : "volume");
     unsigned kind = kind_bit(a->type);
     if (!kind)
-        return err_set(-EINVAL, "--mount %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image",
-                       a->spec, a->type);
+        return err_set(-EINVAL, "--mount %s: mounts of type \"%s\" are not known; " MOUNT_TYPES, a->spec, a->type);
     strv_foreach (field, fields)
         r = r < 0 ? r : apply_field(a, field, kind);
-    if (r == 0 && str_empty(a->target))
+    if (r == 0 && str_empty(a->target) && kind != GLOB)
         r = err_set(-EINVAL, "--mount %s: target= is missing", a->spec);
     return r;
 }

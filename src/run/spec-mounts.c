@@ -5,6 +5,10 @@
 #include "whelk/err.h"
 #include "whelk/id.h"
 #include "whelk/image.h"
+#include "whelk/store.h"
+#include "whelk/units.h"
+
+#include <glob.h>
 
 void mount_ask_done(struct mount_ask *a)
 {
@@ -46,7 +50,8 @@ static int check_target(const struct mount_ask *a)
 
 /* ---- options ---- */
 
-enum { BIND = 1, VOLUME = 2, TMPFS = 4, IMAGE = 8, TREE = BIND | VOLUME };
+enum { BIND = 1, VOLUME = 2, TMPFS = 4, IMAGE = 8, DEVPTS = 16, RAMFS = 32, TREE = BIND | VOLUME };
+enum { MEMORY = TMPFS | RAMFS };
 enum group { ANY, ACCESS, EXEC, SUID, DEV, DEPTH, PROPAGATION, LABEL, COPY };
 
 /* Of a group only one may be given. */
@@ -56,8 +61,9 @@ static const struct mount_option {
     enum group group;
     bool value; /* NAME=value */
 } mount_options[] = {
-    {"ro", TREE | TMPFS | IMAGE, ACCESS, false},
-    {"rw", TREE | TMPFS, ACCESS, false},
+    {"ro", TREE | MEMORY | IMAGE, ACCESS, false},
+    {"rw", TREE | MEMORY, ACCESS, false},
+    {"idmap", BIND, ANY, false},
     {"z", TREE, LABEL, false},
     {"Z", TREE, LABEL, false},
     {"U", TREE, ANY, false},
@@ -71,19 +77,20 @@ static const struct mount_option {
     {"rshared", TREE, PROPAGATION, false},
     {"slave", TREE, PROPAGATION, false},
     {"rslave", TREE, PROPAGATION, false},
-    {"exec", TREE | TMPFS, EXEC, false},
-    {"noexec", TREE | TMPFS, EXEC, false},
-    {"suid", TREE | TMPFS, SUID, false},
-    {"nosuid", TREE | TMPFS, SUID, false},
-    {"dev", TREE | TMPFS, DEV, false},
-    {"nodev", TREE | TMPFS, DEV, false},
-    {"tmpcopyup", TMPFS, COPY, false},
-    {"notmpcopyup", TMPFS, COPY, false},
+    {"exec", TREE | MEMORY, EXEC, false},
+    {"noexec", TREE | MEMORY, EXEC, false},
+    {"suid", TREE | MEMORY, SUID, false},
+    {"nosuid", TREE | MEMORY, SUID, false},
+    {"dev", TREE | MEMORY, DEV, false},
+    {"nodev", TREE | MEMORY, DEV, false},
+    {"tmpcopyup", MEMORY, COPY, false},
+    {"notmpcopyup", MEMORY, COPY, false},
     {"size", TMPFS, ANY, true},
-    {"mode", TMPFS, ANY, true},
+    {"mode", MEMORY | DEVPTS, ANY, true},
     {"nr_inodes", TMPFS, ANY, true},
-    {"uid", TMPFS, ANY, true},
-    {"gid", TMPFS, ANY, true},
+    {"uid", TMPFS | DEVPTS, ANY, true},
+    {"gid", TMPFS | DEVPTS, ANY, true},
+    {"max", DEVPTS, ANY, true},
 };
 
 static const struct mount_option *find_option(const char *text, unsigned kind)
@@ -144,8 +151,22 @@ static int check_options(const struct mount_ask *a, unsigned kind)
 
 /* ---- kinds ---- */
 
+/* Only root may have the kernel show other owners, and only who has other ids than the host needs it. */
+static int check_idmap(const struct store *s, const struct mount_ask *a)
+{
+    if (!strv_has(a->options, "idmap") || idmap_none(&s->map))
+        return 0;
+    return err_set(-EPERM,
+                   "%s %s: only root may have files shown with other owners; --userns keep-id makes yours those of a "
+                   "user in the container, and option U gives them to its user",
+                   a->flag, a->spec);
+}
+
 static int find_host_path(const struct store *s, const struct mount_ask *a, struct ctr_mount *m)
 {
+    int r = check_idmap(s, a);
+    if (r < 0)
+        return r;
     if (str_empty(a->source))
         return err_set(-EINVAL, "%s %s: a bind mount needs a source", a->flag, a->spec);
     m->source = realpath(a->source, NULL);
@@ -174,7 +195,7 @@ static int name_volume(const struct store *s, const struct mount_ask *a, struct 
 
 static int no_source(const struct store *s, const struct mount_ask *a, struct ctr_mount *m)
 {
-    return a->source ? err_set(-EINVAL, "%s %s: a tmpfs has no source", a->flag, a->spec) : 0;
+    return a->source ? err_set(-EINVAL, "%s %s: a %s has no source", a->flag, a->spec, a->type) : 0;
 }
 
 static int find_image(const struct store *s, const struct mount_ask *a, struct ctr_mount *m)
@@ -199,10 +220,8 @@ static const struct kind {
     unsigned bit;
     int (*resolve)(const struct store *s, const struct mount_ask *a, struct ctr_mount *m);
 } kinds[] = {
-    {"bind", BIND, find_host_path},
-    {"volume", VOLUME, name_volume},
-    {"tmpfs", TMPFS, no_source},
-    {"image", IMAGE, find_image},
+    {"bind", BIND, find_host_path}, {"volume", VOLUME, name_volume}, {"tmpfs", TMPFS, no_source},
+    {"image", IMAGE, find_image},   {"devpts", DEVPTS, no_source},   {"ramfs", RAMFS, no_source},
 };
 
 static int add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
@@ -212,8 +231,7 @@ static int add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
         if (str_eq(a->type, kinds[i].type))
             kind = &kinds[i];
     if (!kind)
-        return err_set(-EINVAL, "%s %s: mounts of type \"%s\" are not known; known: bind volume tmpfs image", a->flag,
-                       a->spec, a->type);
+        return err_set(-EINVAL, "%s %s: mounts of type \"%s\" are not known; " MOUNT_TYPES, a->flag, a->spec, a->type);
     struct ctr_mount m = {0};
     int r = check_target(a);
     if (r == 0)
@@ -228,6 +246,29 @@ static int add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
     m.options = take_ptr(&a->options);
     *(struct ctr_mount *)rec_list_add(&ctr_mount_rec, &c->mounts) = m;
     return 0;
+}
+
+/* type=glob: a bind for each path of the host that the pattern fits, below the target or, without one, at its own path.
+ */
+static int add_glob(const struct store *s, const struct mount_ask *a, struct ctr *c)
+{
+    glob_t found = {0};
+    int r = str_empty(a->source) ? err_set(-EINVAL, "%s %s: a glob mount needs a source", a->flag, a->spec) : 0;
+    if (r == 0 && (glob(a->source, 0, NULL, &found) != 0 || !found.gl_pathc))
+        r = err_set(-ENOENT, "%s %s: no path of the host is like %s", a->flag, a->spec, a->source);
+    for (size_t i = 0; i < found.gl_pathc && r == 0; i++) {
+        auto_free char *path = realpath(found.gl_pathv[i], NULL);
+        const char *name = strrchr(found.gl_pathv[i], '/');
+        auto_with(mount_ask_done) struct mount_ask one = {.flag = a->flag,
+                                                          .spec = a->spec,
+                                                          .type = xstrdup("bind"),
+                                                          .source = xstrdup(found.gl_pathv[i]),
+                                                          .options = strv_copy(a->options)};
+        one.target = a->target ? xasprintf("%s/%s", a->target, name ? name + 1 : found.gl_pathv[i]) : take_ptr(&path);
+        r = one.target ? add_mount(s, &one, c) : err_sys("%s %s: cannot use %s", a->flag, a->spec, one.source);
+    }
+    globfree(&found);
+    return r;
 }
 
 /* ---- the flags ---- */
@@ -268,7 +309,9 @@ static int add_flag(const struct store *s, const char *flag, const char *spec, i
 {
     auto_with(mount_ask_done) struct mount_ask a = {.flag = flag, .spec = spec};
     int r = parse(&a);
-    return r < 0 ? r : add_mount(s, &a, c);
+    if (r < 0)
+        return r;
+    return str_eq(a.type, "glob") ? add_glob(s, &a, c) : add_mount(s, &a, c);
 }
 
 static int add_flags(const struct store *s, const char *flag, char *const *specs, int (*parse)(struct mount_ask *a),
@@ -387,16 +430,22 @@ static int add_scratch(const struct store *s, struct ctr *c)
 }
 
 /* Where systemd as the command wants to write, whatever the image has there. */
-static int add_systemd(const struct store *s, struct ctr *c)
+static int add_systemd(const struct store *s, const struct run_options *o, struct ctr *c)
 {
-    static const char *const writable[][2] = {{"/run", "/run:exec"},
-                                              {"/run/lock", "/run/lock"},
-                                              {"/tmp", "/tmp:exec"},
-                                              {"/var/log/journal", "/var/log/journal"}};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_LEN(writable); i++)
+    static const char *const writable[][2] = {
+        {"/run", ":exec"}, {"/run/lock", ":noexec"}, {"/tmp", ":exec"}, {"/var/log/journal", ":noexec"}};
+    uint64_t bytes = 0;
+    int r = o->shm_size_systemd ? size_parse(o->shm_size_systemd, &bytes) : 0;
+    if (r < 0)
+        return err_wrap(r, "--shm-size-systemd");
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(writable); i++) {
+        auto_buf struct buf spec = {0};
+        buf_addf(&spec, "%s%s", writable[i][0], writable[i][1]);
+        if (bytes)
+            buf_addf(&spec, ",size=%llu", (unsigned long long)bytes);
         if (!mounted_at(c, writable[i][0]))
-            r = add_flag(s, "--systemd", writable[i][1], parse_tmpfs, c);
+            r = add_flag(s, "--systemd", spec.data, parse_tmpfs, c);
+    }
     return r;
 }
 
@@ -434,6 +483,6 @@ int spec_make_mounts(const struct store *s, const struct run_options *o, const s
     if (r == 0 && c->read_only && o->read_only_tmpfs)
         r = add_scratch(s, c);
     if (r == 0 && c->systemd)
-        r = add_systemd(s, c);
+        r = add_systemd(s, o, c);
     return r < 0 ? r : sort_mounts(c);
 }

@@ -47,6 +47,7 @@ struct mount_ask {
     char *type, *source, *target, *subpath;
     char **options;
 };
+#define MOUNT_TYPES "known: bind volume tmpfs image glob devpts ramfs"
 void mount_ask_done(struct mount_ask *a);
 /* The value of --mount; flag and spec are set. */
 int spec_parse_mount(struct mount_ask *a);

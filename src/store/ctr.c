@@ -53,6 +53,7 @@ const struct rec_type ctr_secret_rec = {"secret", 0, sizeof(struct ctr_secret), 
 #define LIMIT_REC_COUNT REC_INT
 #define LIMIT_REC_TEXT REC_STR
 #define LIMIT_REC_DEVICES REC_STRV
+#define LIMIT_REC_CONF REC_STRV
 static const struct rec_field limits_fields[] = {
 #define LIMIT(field, type, ...) {.key = #field, .kind = LIMIT_REC_##type, .offset = offsetof(struct limits, field)},
 #include "whelk/limits.def"

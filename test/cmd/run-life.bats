@@ -154,3 +154,42 @@ teardown() {
         wait_for 10 test "$(wait_for 10 sh -c 'test "$("$WHELK" inspect -f "{{.State.Health.Status}}" c'"$i"')" = healthy' && echo yes)" = yes
     done
 }
+
+@test "--rmi takes the image with it, unless another container uses it (R-008)" {
+    whelk tag base gone
+    whelk tag base localhost/kept
+    answers hello run --rmi gone echo hello
+    not whelk image exists gone
+    whelk image exists base
+    assert_equal "$(whelk ps -aq)" ""
+    # One that has no other name goes, but not from under a container; and the status is the command's.
+    whelk create --name own base true >/dev/null
+    whelk export own | whelk import - localhost/other >/dev/null
+    whelk rm own >/dev/null
+    whelk create --name user localhost/other true >/dev/null
+    run_whelk run --rmi localhost/other sh -c 'exit 3'
+    assert_status 3
+    assert_stderr ""
+    whelk image exists localhost/other
+    whelk rm user >/dev/null
+    run_whelk run --rmi localhost/other sh -c 'exit 3'
+    assert_status 3
+    assert_stderr ""
+    not whelk image exists localhost/other
+    whelk rmi localhost/kept >/dev/null
+    refused 125 "--rmi removes the image when the container has ended, and --detach does not wait for that" run -d --rmi base true
+}
+
+@test "what whelk does not do, and what it has instead" {
+    refused 125 "--pod: whelk has no pods; --network container:NAME, --ipc and --pid share what a pod would" create --pod x base true
+    refused 125 "--pod-id-file: whelk has no pods; --network container:NAME, --ipc and --pid share what a pod would" \
+        create --pod-id-file x base true
+    refused 125 "--link: containers on one network find each other by name: whelk network create, and --network" create --link db base true
+    refused 125 "--link-local-ip: interfaces have the addresses of their network; --ip and --ip6 choose them" \
+        create --link-local-ip 169.254.1.1 base true
+    refused 125 "--decryption-key: whelk reads no encrypted images; decrypt it with skopeo copy, and whelk load" \
+        create --decryption-key k base true
+    refused 125 "--disable-content-trust: there is no such trust to switch on; signatures are checked by the policy of registries, see whelk-pull(1)" \
+        create --disable-content-trust=false base true
+    whelk create --disable-content-trust base true >/dev/null
+}

@@ -204,3 +204,53 @@ mount_lacks() {
     run_whelk run --rm --read-only base sh -c 'mount -o remount,rw / || touch /x'
     assert_status 1
 }
+
+@test "--mount type=glob (R-061)" {
+    mkdir d/sub
+    echo one >d/a.conf
+    echo two >d/b.conf
+    answers $'a.conf\nb.conf' run --rm --mount "type=glob,source=$PWD/d/*.conf,target=/etc/many" base ls /etc/many
+    answers $'one\ntwo' run --rm --mount "type=glob,src=$PWD/d/*.conf" base cat "$PWD/d/a.conf" "$PWD/d/b.conf"
+    run_whelk run --rm --mount "type=glob,src=./d/*.conf,dst=/many,ro" base touch /many/a.conf
+    assert_status 1
+    refused 125 "--mount type=glob,src=./d/*.txt,dst=/x: no path of the host is like ./d/*.txt" \
+        create --mount 'type=glob,src=./d/*.txt,dst=/x' base true
+    refused 125 "--mount type=glob,dst=/x: a glob mount needs a source" create --mount type=glob,dst=/x base true
+}
+
+@test "--mount type=devpts and type=ramfs" {
+    answers devpts run --rm --mount type=devpts,target=/terminals,mode=0600,max=4 base awk '$2 == "/terminals" { print $3 }' /proc/mounts
+    answers yes run --rm --mount type=devpts,target=/terminals base sh -c 'test -c /terminals/ptmx && echo yes'
+    answers "ramfs 700" run --rm --mount type=ramfs,target=/memory,mode=700 base \
+        sh -c 'echo $(awk "\$2 == \"/memory\" { print \$3 }" /proc/mounts) $(stat -c %a /memory); touch /memory/x'
+    refused 125 "--mount type=devpts,src=/x,dst=/y: \"src\" is not known for type=devpts; known: type target mode uid gid max consistency" \
+        create --mount type=devpts,src=/x,dst=/y base true
+    refused 125 '--mount type=devpts,dst=/y,mode=9: a mode is an octal number' create --mount type=devpts,dst=/y,mode=9 base true
+    refused 125 '--mount type=devpts,dst=/y,uid=me: "me" is no number that uid takes' create --mount type=devpts,dst=/y,uid=me base true
+}
+
+@test "idmap: whom the kernel shows other owners" {
+    if [ "$WHELK_LANE" = root ]; then
+        chown 0:0 d/f
+        answers 0 run --rm -v ./d:/data:idmap base stat -c %u /data/f
+        local map="--uidmap 0:@300000:65536 --gidmap 0:@300000:65536"
+        answers 0 run --rm $map -v ./d:/data:idmap base stat -c %u /data/f
+        answers 65534 run --rm $map -v ./d:/data base stat -c %u /data/f
+        answers 0 run --rm $map --mount type=bind,src=./d,dst=/data,idmap base stat -c %u /data/f
+    else
+        refused 125 "-v ./d:/data:idmap: only root may have files shown with other owners; --userns keep-id makes yours those of a user in the container, and option U gives them to its user" \
+            create -v ./d:/data:idmap base true
+    fi
+    refused 125 "--mount type=bind,src=./d,dst=/data,idmap=uids=0-1-10: whelk maps a mount as --userns maps the container, and has no map of its own for it: write idmap alone" \
+        create --mount type=bind,src=./d,dst=/data,idmap=uids=0-1-10 base true
+}
+
+@test "--shm-size-systemd (R-069)" {
+    local place
+    for place in /run /run/lock /tmp /var/log/journal; do
+        mount_at $place --systemd=always --shm-size-systemd 1m | grep -q 'size=1024k'
+        [[ "$(mount_at $place --systemd=always)" != *size=1024k* ]]
+    done
+    refused 125 '--shm-size-systemd: "much" is not a size; write a number with b, k, m, g or t' \
+        create --systemd=always --shm-size-systemd much base true
+}

@@ -448,13 +448,13 @@ nothing_in_tmp() {
 
 @test "--mount: what is wrong is named" {
     local -A errors=(
-        [type=frob,dst=/x]='mounts of type "frob" are not known; known: bind volume tmpfs image'
+        [type=frob,dst=/x]='mounts of type "frob" are not known; known: bind volume tmpfs image glob devpts ramfs'
         [src=data]='target= is missing'
         [type=bind,dst=/x]='a bind mount needs a source'
         [type=bind,src=/nope,dst=/x]='/nope does not exist on the host'
         [type=tmpfs,src=a,dst=/x]='"src" is not known for type=tmpfs; known: type target readonly'
         [type=tmpfs,dst=/x,tmpfs-size=huge]='huge'
-        [type=tmpfs,dst=/x,tmpfs-mode=9]='tmpfs-mode is an octal number'
+        [type=tmpfs,dst=/x,tmpfs-mode=9]='a mode is an octal number'
         [type=image,src=nope,dst=/x]='no such image: nope'
         [type=image,src=base,dst=/x,ro=false]='"rw" is not an option; known: ro'
         [src=data,dst=/x,ro=maybe]='"maybe" is neither true nor false'

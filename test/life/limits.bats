@@ -128,3 +128,20 @@ no_group() { # ID
     assert_equal "$(whelk ps -aq | wc -l)" 1
     refused 125 "--replace needs --name: it removes the container that has the name" run --replace base true
 }
+
+@test "--cgroup-conf writes files of the group (R-134)" {
+    refused 125 "--cgroup-conf memory.high: write FILE=VALUE, as memory.high=1073741824" create --cgroup-conf memory.high base true
+    refused 125 "--cgroup-conf ../x=1: write FILE=VALUE, as memory.high=1073741824" create --cgroup-conf ../x=1 base true
+    refused 125 "--cgroup-conf cgroup.procs=1: the file has to be one of a controller, as memory.high or cpu.max" \
+        create --cgroup-conf cgroup.procs=1 base true
+    needs_v1
+    local id
+    id=$(whelk run -d --name c --cgroup-conf memory.swappiness=10 --cgroup-conf pids.max=77 base sleep 100)
+    assert_equal "$(cat "$(group memory "$id")/memory.swappiness")" 10
+    assert_equal "$(cat "$(group pids "$id")/pids.max")" 77
+    whelk update --cgroup-conf pids.max=78 c >/dev/null
+    assert_equal "$(cat "$(group pids "$id")/pids.max")" 78
+    refused 125 "--cgroup-conf: the memory controller has no memory.nosuch here" run --rm --cgroup-conf memory.nosuch=1 base true
+    refused 125 "--cgroup-conf: cannot write x to pids.max of the pids controller: Invalid argument" \
+        run --rm --cgroup-conf pids.max=x base true
+}

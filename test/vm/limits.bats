@@ -111,3 +111,12 @@ assert_pauses() {
     run_whelk exec eight sh -c 'cd /sys/fs/cgroup; cat memory.max memory.swap.max cpu.max pids.max'
     assert_output $'33554432\n16777216\n50000 100000\n30'
 }
+
+@test "--cgroup-conf" {
+    run_whelk run --rm --cgroup-conf memory.high=33554432 --cgroup-conf pids.max=77 base sh -c 'cd /sys/fs/cgroup; cat memory.high pids.max'
+    assert_success
+    assert_output $'33554432\n77'
+    run_whelk run --rm --cgroup-conf memory.nosuch=1 base true
+    assert_status 125
+    assert_stderr "Error: --cgroup-conf: the memory controller has no memory.nosuch here"
+}
