@@ -251,6 +251,6 @@ mount_lacks() {
         mount_at $place --systemd=always --shm-size-systemd 1m | grep -q 'size=1024k'
         [[ "$(mount_at $place --systemd=always)" != *size=1024k* ]]
     done
-    refused 125 '--shm-size-systemd: "much" is not a size; write a number with b, k, m, g or t' \
+    refused 125 '--shm-size-systemd: "much" is not a size; write bytes or a number with b, k, m or g, like 64m' \
         create --systemd=always --shm-size-systemd much base true
 }
