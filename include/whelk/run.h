@@ -33,7 +33,7 @@ struct run_options {
     char *log_driver, **log_opts;
     char *sdnotify, *cgroups;
     char **ulimits, *shm_size, *shm_size_systemd, *oom_score_adj, **group_add, **sysctls, *pid, *ipc, *uts, *cgroupns,
-        *userns, *tz, **devices;
+        *userns, *tz, **devices, **cdi_dirs, *gpus;
     char **uidmap, **gidmap, *subuidname, *subgidname;
     char **unset_env, **env_merge, **label_files, **annotations, **host_users;
     bool unset_env_all, http_proxy, passwd, no_hostname;

@@ -224,7 +224,7 @@ static const struct kind {
     {"image", IMAGE, find_image},   {"devpts", DEVPTS, no_source},   {"ramfs", RAMFS, no_source},
 };
 
-static int add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
+int spec_add_mount(const struct store *s, struct mount_ask *a, struct ctr *c)
 {
     const struct kind *kind = NULL;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -265,7 +265,7 @@ static int add_glob(const struct store *s, const struct mount_ask *a, struct ctr
                                                           .source = xstrdup(found.gl_pathv[i]),
                                                           .options = strv_copy(a->options)};
         one.target = a->target ? xasprintf("%s/%s", a->target, name ? name + 1 : found.gl_pathv[i]) : take_ptr(&path);
-        r = one.target ? add_mount(s, &one, c) : err_sys("%s %s: cannot use %s", a->flag, a->spec, one.source);
+        r = one.target ? spec_add_mount(s, &one, c) : err_sys("%s %s: cannot use %s", a->flag, a->spec, one.source);
     }
     globfree(&found);
     return r;
@@ -311,7 +311,7 @@ static int add_flag(const struct store *s, const char *flag, const char *spec, i
     int r = parse(&a);
     if (r < 0)
         return r;
-    return str_eq(a.type, "glob") ? add_glob(s, &a, c) : add_mount(s, &a, c);
+    return str_eq(a.type, "glob") ? add_glob(s, &a, c) : spec_add_mount(s, &a, c);
 }
 
 static int add_flags(const struct store *s, const char *flag, char *const *specs, int (*parse)(struct mount_ask *a),
@@ -411,7 +411,7 @@ static int add_image_volumes(const struct store *s, const struct run_options *o,
                                                         .spec = target,
                                                         .type = xstrdup(volume ? "volume" : "tmpfs"),
                                                         .target = xstrdup(target)};
-        r = add_mount(s, &a, c);
+        r = spec_add_mount(s, &a, c);
         if (r < 0)
             return err_wrap(r, "--image-volume ignore leaves it out");
     }
@@ -480,6 +480,8 @@ int spec_make_mounts(const struct store *s, const struct run_options *o, const s
         r = r < 0 ? r : add_volumes_from(s, spec, n_own, c);
     if (r == 0)
         r = add_image_volumes(s, o, config, c);
+    if (r == 0)
+        r = spec_add_cdi(s, o, c);
     if (r == 0 && c->read_only && o->read_only_tmpfs)
         r = add_scratch(s, c);
     if (r == 0 && c->systemd)

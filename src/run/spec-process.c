@@ -88,8 +88,11 @@ static int add_device(const char *spec, struct ctr *c)
     auto_strv char **fields = strv_split(spec, ":");
     struct stat st;
     size_t n = strv_len(fields);
+    if (spec_is_cdi(spec)) /* the steps of a build come here with it */
+        return err_set(-EOPNOTSUPP, "--device %s: a build takes devices of the host only, as HOST[:CONTAINER[:rwm]]",
+                       spec);
     if (n < 1 || n > 3 || *fields[0] != '/')
-        return err_set(-EINVAL, "--device %s: write HOST[:CONTAINER[:rwm]]", spec);
+        return err_set(-EINVAL, "--device %s: write HOST[:CONTAINER[:rwm]] or VENDOR/CLASS=NAME", spec);
     const char *permissions = n == 3 ? fields[2] : n == 2 && *fields[1] != '/' ? fields[1] : "rwm";
     const char *target = n > 1 && *fields[1] == '/' ? fields[1] : fields[0];
     if (stat(fields[0], &st) < 0)
@@ -199,7 +202,7 @@ int spec_make_process(const struct run_options *o, struct ctr *c)
     if (r == 0)
         r = make_sysctls(o, c);
     strv_foreach (device, o->devices)
-        r = r < 0 ? r : add_device(device, c);
+        r = r < 0 || spec_is_cdi(device) ? r : add_device(device, c);
     if (r == 0)
         r = make_groups(o, c);
     if (r == 0)

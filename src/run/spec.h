@@ -53,6 +53,11 @@ void mount_ask_done(struct mount_ask *a);
 int spec_parse_mount(struct mount_ask *a);
 /* What a step of a build may have of the next: ulimits, /dev/shm, devices. */
 int spec_make_step_process(const struct run_options *o, struct ctr *c);
+/* Checked and added; takes options and subpath out of a. */
+int spec_add_mount(const struct store *s, struct mount_ask *a, struct ctr *c);
+/* --device VENDOR/CLASS=NAME, --gpus. */
+bool spec_is_cdi(const char *word);
+int spec_add_cdi(const struct store *s, const struct run_options *o, struct ctr *c);
 /* Limits, groups, kernel parameters, devices, time zone; after network and environment. */
 int spec_make_process(const struct run_options *o, struct ctr *c);
 /* "//usr//x/" is "/usr/x". Caller frees. */
