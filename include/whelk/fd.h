@@ -40,7 +40,8 @@ int dir_names(int dirfd, const char *path, char ***ret);
  * gives itself rwx on directories that it owns where needed. Absent is success, also of what others remove meanwhile.
  * On an error it removes what it can and tells of the first. */
 int tree_remove(int dirfd, const char *path);
-/* Bytes of disk that a tree holds (st_blocks * 512), hard links once; -ENOENT without text. */
+/* Bytes of disk that a tree holds (st_blocks * 512), hard links once, without what is mounted in it; -ENOENT without
+ * text. */
 int tree_usage(int dirfd, const char *path, uint64_t *ret);
 
 /* Does a tree hold less than about so many bytes and few entries? Looks no further once it does not. */

@@ -148,7 +148,8 @@ static bool walk_down(struct walk *w, int *fd, const char *name)
     struct stat st = {0};
     int sub = walk_open(w, *fd, name, &st);
     if (sub < 0) {
-        if (sub != -ENOTDIR && sub != -ELOOP) /* it is something else by now */
+        bool passed_over = sub == -EXDEV && !w->leave; /* what only looks has no business in another file system */
+        if (sub != -ENOTDIR && sub != -ELOOP && !passed_over) /* it is something else by now */
             walk_fail(w, sub, name);
         return false;
     }

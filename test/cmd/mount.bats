@@ -23,6 +23,12 @@ nothing_in_tmp() {
     [ -z "$(store_entries tmp)" ]
 }
 
+assert_success_of() {
+    run --separate-stderr "$@"
+    assert_success
+    assert_stderr ""
+}
+
 # session SCRIPT: in whelk unshare (which as root is nothing), with the program as $W.
 session() {
     W=$WHELK run --separate-stderr "$WHELK" unshare sh -ec "$1"
@@ -180,6 +186,13 @@ six"
     assert_equal "$(cat "$m/six")" six
     whelk rm -f c >/dev/null
     wait_for 10 nothing_in_tmp
+    whelk create --name u base true >/dev/null # what is measured leaves the mount out
+    local before
+    before=$(whelk system df --format '{{.Size}}' | xargs)
+    whelk mount u >/dev/null
+    assert_equal "$(whelk system df --format '{{.Size}}' | xargs)" "$before"
+    assert_success_of whelk system check
+    assert_success_of whelk container prune -f
     whelk run -d --rm --name r base sleep 300 >/dev/null
     m=$(whelk mount r)
     whelk stop -t 0 r >/dev/null

@@ -341,7 +341,11 @@ static int remove_mount_child(void)
     auto_free char *from = xasprintf("%s/user-data", top), *to = xasprintf("%s/m/a/mnt", top);
     if (mount(from, to, NULL, MS_BIND, NULL) < 0)
         return 77;
-    top_fd = dir_open(AT_FDCWD, top); /* the old one is in the old mount namespace */
+    uint64_t without = 0, with = 0;
+    int measured = tree_usage(top_fd, "m", &without); /* in the old mount namespace */
+    top_fd = dir_open(AT_FDCWD, top);
+    if (measured < 0 || tree_usage(top_fd, "m", &with) < 0 || with != without)
+        return 4;
     int r = tree_remove(top_fd, "m");
     if (r != -EXDEV || !str_eq(err_text(r), "cannot remove m/a/mnt: something is mounted there")) {
         fprintf(stderr, "%d %s\n", r, err_text(r));
