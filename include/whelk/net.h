@@ -74,6 +74,9 @@ int net_mend(struct net *n);
  * ended. */
 int net_watch_names(const struct net *n);
 void net_answer_names(struct net *n);
+/* The same for the helper of published ports, which has only an end. */
+int net_watch_ports(const struct net *n);
+void net_mend_ports(struct net *n);
 /* After the container's end, when nothing is told of it any more: what nobody uses of its networks goes. */
 void net_end(struct net *n);
 /* The record has changed: networks that came or went meanwhile count at the next start. c stays the caller's. */

@@ -85,6 +85,10 @@ static int make_rules(const struct forward *w)
         if (w->ports->list[i].udp && m->gateway.family)
             link_queue_replies(&n, w->ports->list[i].port, &m->gateway, FORWARD_TABLE);
     r = netlink_commit(&n, "make the routes of published ports");
+    if (r == -EEXIST) { /* a helper that was here before has made them */
+        err_clear();
+        r = 0;
+    }
     if (r == 0 && m->ip6.family) {
         link_queue_local_table(&n, FORWARD_TABLE, &m->ip6);
         link_queue_marked(&n, AF_INET6, FORWARD_MARK, FORWARD_TABLE);

@@ -529,6 +529,16 @@ void net_answer_names(struct net *n)
     dns_ready(n->dns);
 }
 
+int net_watch_ports(const struct net *n)
+{
+    return n->ports ? n->ports->helper.sock : -1;
+}
+
+void net_mend_ports(struct net *n)
+{
+    ports_mend(n->ports, &n->members[0]);
+}
+
 static bool has_named(const struct net *n)
 {
     return n->n && n->members[0].network;

@@ -11,9 +11,11 @@
 #include "whelk/fd.h"
 #include "whelk/sock.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { BACKLOG = 4096 /* the kernel has its own limit */ };
 
@@ -137,7 +139,8 @@ int ports_open(const struct ctr *c, struct ports **ret)
         n += (size_t)p[i].count;
     raise_files(n);
     struct ports *all = xcalloc(1, sizeof(*all));
-    *all = (struct ports){.asked = xcalloc(n, sizeof(*all->asked)), .list = xcalloc(n, sizeof(*all->list))};
+    *all =
+        (struct ports){.asked = xcalloc(n, sizeof(*all->asked)), .list = xcalloc(n, sizeof(*all->list)), .netns = -1};
     for (size_t i = 0; i < c->ports.n && r == 0; i++) {
         size_t first = all->n;
         for (unsigned j = 0; j < p[i].count && r == 0; j++)
@@ -152,14 +155,39 @@ int ports_open(const struct ctr *c, struct ports **ret)
     return r;
 }
 
-int ports_forward(struct ports *p, const struct member *m, int netns)
+static int64_t now_ms(void)
 {
-    struct forward f = {.ports = p, .member = m, .netns = netns};
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int start_helper(struct ports *p, const struct member *m)
+{
+    struct forward f = {.ports = p, .member = m, .netns = p->netns};
     auto_free int *keep = xcalloc(p->n + 1, sizeof(int));
     for (size_t i = 0; i < p->n; i++)
         keep[i] = p->list[i].fd;
-    keep[p->n] = netns;
+    keep[p->n] = p->netns;
+    p->started = now_ms();
     return net_helper_start(&p->helper, forward_serve, &f, keep, p->n + 1);
+}
+
+int ports_forward(struct ports *p, const struct member *m, int netns)
+{
+    p->netns = fcntl(netns, F_DUPFD_CLOEXEC, 3);
+    return p->netns < 0 ? err_sys("cannot keep a network namespace") : start_helper(p, m);
+}
+
+/* Clients that come meanwhile wait in the sockets. One that ends at once is not started for ever. */
+void ports_mend(struct ports *p, const struct member *m)
+{
+    enum { LASTS_MS = 100 };
+    bool lasted = now_ms() - p->started > LASTS_MS;
+    net_helper_stop(&p->helper);
+    if (lasted && (start_helper(p, m) < 0 || net_helper_settle(&p->helper) < 0))
+        net_helper_stop(&p->helper);
+    err_clear();
 }
 
 int ports_settle(struct ports *p)
@@ -170,6 +198,7 @@ int ports_settle(struct ports *p)
 void ports_stop(struct ports *p)
 {
     net_helper_stop(&p->helper);
+    fd_close(take_fd(&p->netns));
 }
 
 void ports_describe(const struct ports *p, struct ctr_live *live)

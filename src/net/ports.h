@@ -19,6 +19,8 @@ struct ports {
     struct listener *list;
     size_t n;
     struct net_helper helper;
+    int netns;       /* the container's, for another helper; -1: none runs */
+    int64_t started; /* ms */
 };
 
 /* SUPERVISOR, in the host's network namespace: opens all that c publishes. A busy port: -EADDRINUSE with text. */
@@ -27,6 +29,8 @@ int ports_open(const struct ctr *c, struct ports **ret);
 int ports_forward(struct ports *p, const struct member *m, int netns);
 /* Does the helper work? */
 int ports_settle(struct ports *p);
+/* Its socket is at its end: another one, for what is to come. */
+void ports_mend(struct ports *p, const struct member *m);
 void ports_stop(struct ports *p);
 void ports_describe(const struct ports *p, struct ctr_live *live);
 void ports_close(struct ports *p); /* NULL: nothing */

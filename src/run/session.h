@@ -20,7 +20,7 @@ int request_pack_stop_signal(int sig);    /* what a stop that follows is done wi
 int request_pack_reload(void);            /* the container's record has changed */
 enum { ATTACH_NUMBERS = 1 << 24 };
 
-enum { CLIENTS_MAX = 16, TIMERS_MAX = 4, SOURCES_MAX = 4 };
+enum { CLIENTS_MAX = 16, TIMERS_MAX = 4, SOURCES_MAX = 6 };
 
 /* Somebody who reads the output and may write the input. */
 struct client {

@@ -431,20 +431,26 @@ static void take_late_group(struct supervisor *v)
     err_clear();
 }
 
-static void on_names(struct session *s, void *ctx);
-
-static void watch_names(struct supervisor *v)
+static void watch(struct supervisor *v, int fd, void (*ready)(struct session *s, void *ctx))
 {
-    session_source(&v->s, -1, on_names, v);
-    if (net_watch_names(v->net) >= 0)
-        session_source(&v->s, net_watch_names(v->net), on_names, v);
+    session_source(&v->s, -1, ready, v);
+    if (fd >= 0)
+        session_source(&v->s, fd, ready, v);
 }
 
+/* Helpers of the network that end are started again, each with another socket. */
 static void on_names(struct session *s, void *ctx)
 {
     struct supervisor *v = ctx;
     net_answer_names(v->net);
-    watch_names(v);
+    watch(v, net_watch_names(v->net), on_names);
+}
+
+static void on_ports(struct session *s, void *ctx)
+{
+    struct supervisor *v = ctx;
+    net_mend_ports(v->net);
+    watch(v, net_watch_ports(v->net), on_ports);
 }
 
 /* whelk update, rename: what does not need a new start holds from now on. */
@@ -464,7 +470,7 @@ static void on_reload(void *ctx)
     if (v->net && net_reload(v->net, v->l->c) < 0)
         err_clear();
     if (v->runs)
-        watch_names(v);
+        watch(v, net_watch_names(v->net), on_names);
     ctr_done(&before);
     v->s.stop_timeout = now.stop_timeout;
     take_late_group(v);
@@ -496,7 +502,8 @@ static int run_to_end(struct supervisor *v)
     begin_health(v);
     if (v->s.notify >= 0)
         session_source(&v->s, v->s.notify, on_notify, v);
-    watch_names(v);
+    watch(v, net_watch_names(v->net), on_names);
+    watch(v, net_watch_ports(v->net), on_ports);
     set_timeout(v);
     int code = session_loop(&v->s);
     if (v->l->c->timeout)
@@ -504,6 +511,7 @@ static int run_to_end(struct supervisor *v)
     code = v->timed_out ? 128 + SIGKILL : code;
     session_source(&v->s, -1, on_notify, v);
     session_source(&v->s, -1, on_names, v);
+    session_source(&v->s, -1, on_ports, v);
     health_end(take_ptr(&v->health));
     net_detach(v->net);
     end_rest(v);

@@ -137,6 +137,17 @@ end"
     assert_output "10.0.2.2 hello"
 }
 
+@test "the helper of published ports is started again when it dies" {
+    local child supervisor
+    web tcp web --network none -p 18180:80
+    supervisor=$(supervisor_pid web)
+    for child in $(cat "/proc/$supervisor/task/$supervisor/children"); do
+        [ "$child" = "$(container_pid web)" ] || kill -9 "$child"
+    done
+    run far_call tcp 192.0.2.1 18180
+    assert_equal "${lines[0]}" 192.0.2.2
+}
+
 @test "firewall rules are neither made nor needed" {
     skip_unless_lane root
     web tcp web -p 18180:80
