@@ -5,10 +5,10 @@
 
 load ../lib/common
 
-PORT=18080
-
 setup_file() {
     local tar
+    PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    export PORT
     if tar=$(sh "$WHELK_TREE/test/lib/mkdebian"); then
         whelk import "$tar" docker.io/library/debian:bookworm-slim >/dev/null
         export have_base=1
@@ -32,9 +32,13 @@ orders() {
     curl -sSf -m 10 "$@" "http://127.0.0.1:$PORT/orders"
 }
 
+up() {
+    orders -o /dev/null "$@" 2>/dev/null
+}
+
 @test "the shop takes orders and keeps them" {
     shop up
-    wait_for 60 orders -o /dev/null
+    wait_for 60 up
     assert_equal "$(orders -d "two cups")" ordered
     assert_equal "$(orders -d "o'clock; \$(tea)")" ordered
     assert_equal "$(orders)" "1|two cups
@@ -44,13 +48,13 @@ orders() {
     wait_for 10 prints exited inspect_field shop-queue .State.Status
     not orders -d milk 2>/dev/null
     whelk start shop-queue >/dev/null
-    wait_for 20 orders -o /dev/null -d milk
+    wait_for 20 up -d milk
     assert_equal "$(orders | tail -n 1)" "3|milk"
-    assert_equal "$(inspect_field shop-db .State.Health.Status)" healthy
+    wait_for 30 prints healthy inspect_field shop-db .State.Health.Status
     shop down
     assert_equal "$(whelk ps -aq)" ""
     shop up
-    wait_for 60 orders -o /dev/null
+    wait_for 60 up
     assert_equal "$(orders | head -n 1)" "1|two cups"
     shop down
 }
