@@ -261,6 +261,8 @@ static void accept_one(struct resolver *r, int sock)
 static void handle_connection(struct resolver *r, struct connection *c)
 {
     int n = stream_write(&c->stream) ? 0 : -1;
+    if (c->waits && !c->stream.out) /* nothing was waited for but its end */
+        n = -1;
     if (n == 0 && !c->waits && !c->stream.out)
         n = stream_read(&c->stream, DNS_QUERY_MAX);
     if (n < 0)

@@ -111,6 +111,16 @@ resolver() { # CONTAINER
     assert_equal "$(code one)" NXDOMAIN
 }
 
+@test "many that start at once all find each other" {
+    local i n
+    n=$(rounds 50)
+    for i in $(seq "$n"); do in_background sleeper "c$i" --network net --network-alias all; done
+    wait_all
+    asker
+    assert_equal "$(dig all | sort -u | wc -l)" "$n"
+    assert_equal "$(whelk exec asker sh -c "for i in \$(seq $n); do dig +short c\$i; done" | sort -u | wc -l)" "$n"
+}
+
 @test "a shared alias goes round" {
     local i
     for i in 1 2 3; do sleeper "r$i" --network net --network-alias all; done

@@ -401,6 +401,17 @@ static void test_nonsense(void **state)
     assert_answer("own 127.0.0.1", "host.docker.internal", DNS_A);
 }
 
+/* Time that a process has used, in hundredths of a second. */
+static uint64_t cpu_ticks(pid_t pid)
+{
+    unsigned long user = 0, system = 0;
+    auto_free char *path = xasprintf("/proc/%d/stat", pid), *text = NULL;
+    assert_int_equal(file_read(AT_FDCWD, path, 4096, &text, NULL), 0);
+    const char *fields = strrchr(text, ')');
+    assert_int_equal(sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return user + system;
+}
+
 /* More than it has places for: the others are told so, and nothing is left of it. */
 static void test_full(void **state)
 {
@@ -418,6 +429,29 @@ static void test_full(void **state)
     while (serve_until(fd) && recv(fd, got, sizeof got, 0) > 0 && (got[3] & 0xf) == DNS_SERVFAIL && ++refused < N)
         ;
     assert_int_equal(refused, N);
+    habits[0] = habits[1] = ANSWERS;
+    assert_answer("192.0.2.1", "web.example", DNS_A);
+}
+
+/* One that leaves before its answer is there costs nothing from then on. */
+static void test_leaving(void **state)
+{
+    uint8_t msg[DNS_PLAIN_UDP];
+    const struct linger reset = {1, 0};
+    habits[0] = habits[1] = IS_SILENT;
+    int fd = client("127.0.0.1", SOCK_STREAM);
+    size_t len = make_query(msg + 2, "web.example", DNS_A);
+    memcpy(msg, (uint8_t[]){0, (uint8_t)len}, 2);
+    assert_int_equal(write(fd, msg, len + 2), len + 2);
+    struct pollfd p = {server_tcp, POLLIN, 0};
+    assert_true(poll(&p, 1, WAIT_MS) > 0); /* it is being asked */
+    auto_close int asked_by = accept(server_tcp, NULL, NULL);
+    assert_true(asked_by >= 0);
+    uint64_t before = cpu_ticks(dns.helper.pid);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    usleep(500 * 1000);
+    assert_in_range(cpu_ticks(dns.helper.pid) - before, 0, 10);
     habits[0] = habits[1] = ANSWERS;
     assert_answer("192.0.2.1", "web.example", DNS_A);
 }
@@ -487,9 +521,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_life),    cmocka_unit_test(test_shared_alias),
-        cmocka_unit_test(test_forward),  cmocka_unit_test(test_refused), cmocka_unit_test(test_stranger),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_full),    cmocka_unit_test(test_helper_killed),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_life),    cmocka_unit_test(test_shared_alias),
+        cmocka_unit_test(test_forward),       cmocka_unit_test(test_refused), cmocka_unit_test(test_stranger),
+        cmocka_unit_test(test_nonsense),      cmocka_unit_test(test_full),    cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_helper_killed),
     };
     if (!enter_namespaces())
         return 77; /* meson: skipped */
