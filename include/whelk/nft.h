@@ -44,6 +44,8 @@ struct nft_key {
     unsigned char bytes[40];
 };
 void nft_elements(struct nft *f, const char *set, const struct nft_key *keys, size_t n, unsigned len);
+/* Takes out elements that are there: one that is not makes the transaction fail with -ENOENT. */
+void nft_elements_delete(struct nft *f, const char *set, const struct nft_key *keys, size_t n, unsigned len);
 
 void nft_rule(struct nft *f, const char *chain);
 void nft_rule_end(struct nft *f);

@@ -99,11 +99,12 @@ void nft_set(struct nft *f, const char *name, unsigned type, unsigned len)
     attr_u32(f, NFTA_SET_ID, ++f->sets);
 }
 
-void nft_elements(struct nft *f, const char *set, const struct nft_key *keys, size_t n, unsigned len)
+static void elements(struct nft *f, unsigned message, unsigned flags, const char *set, const struct nft_key *keys,
+                     size_t n, unsigned len)
 {
     if (!n)
         return;
-    begin(f, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+    begin(f, message, flags);
     attr_text(f, NFTA_SET_ELEM_LIST_SET, set);
     size_t list = netlink_nest(&f->n, NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t i = 0; i < n; i++) {
@@ -113,6 +114,16 @@ void nft_elements(struct nft *f, const char *set, const struct nft_key *keys, si
         netlink_nest_end(&f->n, element);
     }
     netlink_nest_end(&f->n, list);
+}
+
+void nft_elements(struct nft *f, const char *set, const struct nft_key *keys, size_t n, unsigned len)
+{
+    elements(f, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, keys, n, len);
+}
+
+void nft_elements_delete(struct nft *f, const char *set, const struct nft_key *keys, size_t n, unsigned len)
+{
+    elements(f, NFT_MSG_DELSETELEM, 0, set, keys, n, len);
 }
 
 /* ---- rules ---- */

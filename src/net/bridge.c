@@ -67,6 +67,7 @@ struct setup {
     const struct member *m;
     int netns;                     /* the container's */
     const struct net_leases *gone; /* whose devices go too */
+    const struct net_lease *lease; /* of m */
     unsigned mtu;
     int sock; /* where the resolver's sockets go */
 };
@@ -259,6 +260,7 @@ static int connect_bridge(const struct setup *u)
 {
     struct netlink n;
     const struct net_lease *gone = u->gone->list.items;
+    bool there = link_exists(u->m->network->interface);
     int r = netlink_open(&n);
     if (r < 0)
         return r;
@@ -266,7 +268,7 @@ static int connect_bridge(const struct setup *u)
     for (size_t i = 0; i < u->gone->list.n && bridge >= 0; i++)
         drop_one(&n, &gone[i], bridge);
     if (r >= 0)
-        r = rules_apply(u->store);
+        r = there ? rules_change(u->store, u->gone, u->lease) : rules_apply(u->store);
     if (r == 0)
         r = make_resolver(u, &n, bridge);
     if (r == 0)
@@ -311,7 +313,7 @@ int bridge_open(struct member *m)
     return 0;
 }
 
-static int run_worker(struct member *m, int netns, const struct net_leases *gone)
+static int run_worker(struct member *m, int netns, const struct net_leases *gone, const struct net_lease *lease)
 {
     int socks[2];
     struct worker w;
@@ -319,8 +321,13 @@ static int run_worker(struct member *m, int netns, const struct net_leases *gone
     if (r < 0)
         return r;
     auto_close int ours = socks[0], theirs = socks[1];
-    struct setup u = {
-        .store = net_store(m->net), .m = m, .netns = netns, .gone = gone, .mtu = mtu_of(m), .sock = theirs};
+    struct setup u = {.store = net_store(m->net),
+                      .m = m,
+                      .netns = netns,
+                      .gone = gone,
+                      .lease = lease,
+                      .mtu = mtu_of(m),
+                      .sock = theirs};
     r = worker_start(set_up, &u, &w);
     if (r == 0)
         r = worker_wait(&w);
@@ -348,7 +355,8 @@ static int attach_locked(struct member *m, int netns)
         r = net_lease_mark(s, id);
     if (r == 0)
         r = net_leases_save(s, m->network->name, &l);
-    return r < 0 ? r : run_worker(m, netns, &gone);
+    const struct net_lease *own = (const struct net_lease *)l.list.items + l.list.n - 1;
+    return r < 0 ? r : run_worker(m, netns, &gone, own);
 }
 
 int bridge_attach(struct member *m, int netns, int fd)
@@ -391,7 +399,9 @@ static int sweep_worker(void *arg)
             try_commit(&n);
         }
     netlink_close(&n);
-    return w->in_use ? rules_apply(w->store) : rules_remove(w->store);
+    if (!w->in_use)
+        return rules_remove(w->store);
+    return w->bridges ? rules_apply(w->store) : rules_change(w->store, &w->gone, NULL);
 }
 
 /* The leases of one network: those of dead containers go. */
@@ -424,7 +434,9 @@ void bridges_sweep(const struct store *s, int space)
         r = network_list(s, &names);
     strv_foreach (name, names)
         r = r < 0 ? r : sweep_leases(&w, name);
-    if (r == 0 && w.gone.list.n && worker_start(sweep_worker, &w, &worker) == 0)
+    /* The last one of a user: all of it goes with its namespace. */
+    bool needed = w.gone.list.n && (w.in_use || space < 0);
+    if (r == 0 && needed && worker_start(sweep_worker, &w, &worker) == 0)
         worker_wait(&worker);
     err_clear();
     network_unlock(lock);

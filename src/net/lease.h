@@ -18,6 +18,8 @@ bool network_net(const struct network *n, sa_family_t family, struct ip *ret_net
 
 /* rules.c: makes the packet filter of all networks of the store, in the namespace that has the bridges. */
 int rules_apply(const struct store *s);
+/* The same, where only leases went (NULL: none) and one came (NULL: none). */
+int rules_change(const struct store *s, const struct net_leases *gone, const struct net_lease *come);
 /* Without a network in use it goes. */
 int rules_remove(const struct store *s);
 

@@ -69,6 +69,7 @@ int net_plug(const struct plug *p, struct ctr_live *live)
 struct unplug {
     const struct plug *p;
     const struct net_lease *lease;
+    const struct net_leases *gone;   /* with it others of dead containers */
     const struct network *network;   /* or NULL: its record is gone */
     bool last;                       /* nobody is on it any more: the bridge goes */
     const struct ctr_live_net *next; /* gets the default route, or NULL */
@@ -100,7 +101,9 @@ static int take_out(const struct unplug *u)
         r = netlink_commit(&n, "remove a bridge");
     }
     netlink_close(&n);
-    return r < 0 ? r : rules_apply(u->p->s);
+    if (r < 0)
+        return r;
+    return u->last ? rules_apply(u->p->s) : rules_change(u->p->s, u->gone, NULL);
 }
 
 /* The default route went with the device. */
@@ -147,7 +150,7 @@ static int unplug_locked(const struct plug *p, struct ctr_live *live)
     r = net_leases_save(p->s, name, &l);
     const struct net_lease *list = gone.list.items;
     struct unplug u = {
-        .p = p, .next = leads_out(p->s, name) ? way_out(p->s, live, name) : NULL, .last = l.list.n == 0};
+        .p = p, .next = leads_out(p->s, name) ? way_out(p->s, live, name) : NULL, .last = l.list.n == 0, .gone = &gone};
     if (network_load(p->s, name, &network) == 0)
         u.network = &network;
     err_clear();

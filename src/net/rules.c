@@ -116,6 +116,12 @@ static void add_keys(struct keys *k, const struct net_lease *l)
         fill_key(&k->v6[k->n6++], l->port, mac, &a.v6, sizeof a.v6);
 }
 
+static void add_all_keys(struct keys *k, const struct net_leases *l)
+{
+    for (size_t i = 0; l && i < l->list.n; i++)
+        add_keys(k, &((const struct net_lease *)l->list.items)[i]);
+}
+
 static void compare(struct nft *f, const void *data, size_t len)
 {
     nft_compare(f, NFT_REG_1, NFT_CMP_EQ, data, len);
@@ -195,8 +201,7 @@ static int apply_bridge(const struct rules *r)
     struct nft f;
     auto_free struct keys *k = xcalloc(1, sizeof *k);
     for (size_t i = 0; i < r->n; i++)
-        for (size_t j = 0; j < r->sides[i].leases.list.n; j++)
-            add_keys(k, &((const struct net_lease *)r->sides[i].leases.list.items)[j]);
+        add_all_keys(k, &r->sides[i].leases);
     int e = nft_open(&f, NFPROTO_BRIDGE, r->table);
     if (e < 0)
         return e;
@@ -297,6 +302,29 @@ int rules_apply(const struct store *s)
         r = apply_inet(&rules);
     rules_done(&rules);
     return r;
+}
+
+int rules_change(const struct store *s, const struct net_leases *gone, const struct net_lease *come)
+{
+    struct nft f;
+    auto_free struct keys *old = xcalloc(1, sizeof *old), *new = xcalloc(1, sizeof *new);
+    auto_free char *table = table_name(s);
+    add_all_keys(old, gone);
+    if (come)
+        add_keys(new, come);
+    int r = nft_open(&f, NFPROTO_BRIDGE, table);
+    if (r < 0)
+        return r;
+    nft_elements_delete(&f, "v4", old->v4, old->n4, KEY4);
+    nft_elements_delete(&f, "v6", old->v6, old->n6, KEY6);
+    nft_elements(&f, "v4", new->v4, new->n4, KEY4);
+    nft_elements(&f, "v6", new->v6, new->n6, KEY6);
+    r = nft_commit(&f, "change the filter of a network");
+    nft_close(&f);
+    if (r == 0)
+        return 0;
+    err_clear(); /* somebody removed the table, or elements of it */
+    return rules_apply(s);
 }
 
 int rules_remove(const struct store *s)
