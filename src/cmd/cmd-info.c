@@ -208,11 +208,12 @@ static json_t *store_json(const struct facts *f)
 
 static json_t *info_json(const struct facts *f)
 {
-    return json_pack("{s:o, s:{s:[s, s], s:[s, s, s], s:[s]}, s:{}, s:o, s:{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}}",
-                     "host", host_json(f), "plugins", "log", "k8s-file", "none", "network", "private", "none", "host",
-                     "volume", "local", "registries", "store", store_json(f), "version", "APIVersion", WHELK_VERSION,
-                     "BuildOrigin", "", "Built", 0, "BuiltTime", "", "GitCommit", "", "GoVersion", "", "OsArch",
-                     f->un.machine, "Version", WHELK_VERSION);
+    return json_pack(
+        "{s:o, s:{s:[s, s], s:[s, s, s, s], s:[s]}, s:{}, s:o, s:{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}}", "host",
+        host_json(f), "plugins", "log", "k8s-file", "none", "network", "bridge", "private", "none", "host", "volume",
+        "local", "registries", "store", store_json(f), "version", "APIVersion", WHELK_VERSION, "BuildOrigin", "",
+        "Built", 0, "BuiltTime", "", "GitCommit", "", "GoVersion", "", "OsArch", f->un.machine, "Version",
+        WHELK_VERSION);
 }
 
 /* ---- names for templates: those of Go's fields ---- */

@@ -73,21 +73,35 @@ static json_t *aliases_of(const struct ctr *c, const char *name)
     return json_null();
 }
 
+static void add_network(json_t *networks, const struct ctr *c, const char *name, const struct ctr_live_net *l)
+{
+    json_t *own = json_pack("{s:o}", "Aliases", aliases_of(c, name));
+    add_address(own, l);
+    json_object_set_new(networks, name, own);
+}
+
+/* Those of a running container with their addresses; else those that it will have. */
+static json_t *networks_json(const struct ctr *c, const struct ctr_live *live)
+{
+    const struct ctr_live_net none = {0}, *nets = live->networks.items;
+    const struct ctr_net *asked = c->networks.items;
+    json_t *o = json_object();
+    for (size_t i = 0; i < live->networks.n; i++)
+        add_network(o, c, nets[i].name ? nets[i].name : c->network, &nets[i]);
+    for (size_t i = 0; !live->networks.n && i < c->networks.n; i++)
+        add_network(o, c, asked[i].name, &none);
+    if (!live->networks.n && !c->networks.n)
+        add_network(o, c, c->network ? c->network : "private", &none);
+    return o;
+}
+
 json_t *inspect_network(const struct ctr *c, const struct ctr_live *live)
 {
     static const char *const unused[] = {"Bridge", "SandboxID", "SandboxKey"};
     const struct ctr_live_net none = {0}, *nets = live->networks.items;
-    json_t *o = json_pack("{s:o, s:{}}", "Ports", all_ports(c, live), "Networks");
-    json_t *networks = json_object_get(o, "Networks");
+    json_t *o = json_pack("{s:o, s:o}", "Ports", all_ports(c, live), "Networks", networks_json(c, live));
     for (size_t i = 0; i < ARRAY_LEN(unused); i++)
         json_object_set_new(o, unused[i], text(""));
     add_address(o, live->networks.n ? &nets[0] : &none);
-    for (size_t i = 0; i < MAX(live->networks.n, (size_t)1); i++) {
-        const struct ctr_live_net *l = live->networks.n ? &nets[i] : &none;
-        const char *name = l->name ? l->name : c->network ? c->network : "private";
-        json_t *own = json_pack("{s:o}", "Aliases", aliases_of(c, name));
-        add_address(own, l);
-        json_object_set_new(networks, name, own);
-    }
     return o;
 }

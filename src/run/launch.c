@@ -49,17 +49,6 @@ static int await_old_init(const struct store *s, const char *id)
     return 0;
 }
 
-/* Supervisors of containers on a user's named networks are in one user namespace. */
-static int open_space(struct launch *l)
-{
-    int r = net_space_open(l->store, l->c, &l->space);
-    if (r == 0 && l->space.user >= 0 && l->joins.n)
-        r = err_set(-EINVAL, "a container on a named network cannot share namespaces of another one or of a path");
-    if (r == 0 && l->space.user >= 0)
-        l->joins.user = take_fd(&l->space.user);
-    return r;
-}
-
 static int make_plan(struct launch *l)
 {
     struct plan *p = &l->plan;
@@ -80,8 +69,6 @@ static int make_plan(struct launch *l)
     int r = ctr_idmap(l->store, c, &l->map);
     if (r == 0)
         r = ns_open(l->store, c, &l->joins);
-    if (r == 0)
-        r = open_space(l);
     if (r == 0)
         r = ctr_lowers(l->store, c, &p->lowers);
     if (r < 0)
@@ -213,6 +200,18 @@ static void tell_started(const struct launch *l)
         notify_send(l->notify_host, "STATUS=container %s is running, and not yet healthy", l->c->name);
 }
 
+/* Supervisors of containers on a user's named networks are in one user namespace. Others wait from here on until this
+ * one's is known. */
+static int open_space(struct launch *l)
+{
+    int r = net_space_open(l->store, l->c, &l->space);
+    if (r == 0 && l->space.user >= 0 && l->joins.n)
+        r = err_set(-EINVAL, "a container on a named network cannot share namespaces of another one or of a path");
+    if (r == 0 && l->space.user >= 0)
+        l->joins.user = take_fd(&l->space.user);
+    return r;
+}
+
 static int fork_supervisor(struct launch *l, int *ret_sock)
 {
     int socks[2], pidfd = -1;
@@ -234,9 +233,9 @@ static int fork_supervisor(struct launch *l, int *ret_sock)
     auto_strv char **groups = NULL;
     r = l->joins.user >= 0 ? 0 : userns_write_maps(pid, &l->store->map);
     if (r == 0)
-        r = make_cgroup(l->c, pid, &groups);
-    if (r == 0)
         r = net_space_enter(l->store, &l->space, pid);
+    if (r == 0)
+        r = make_cgroup(l->c, pid, &groups);
     l->supervisor = pid;
     if (r < 0) {
         pidfd_signal(supervisor, SIGKILL, 0);
@@ -304,6 +303,8 @@ static int launch(struct launch *l, const struct launch_options *o, int *ret_soc
         l->relay_stdin = l->c->open_stdin;
     if (r == 0 && o->attach && l->c->tty)
         tty_get_size(STDIN_FILENO, &l->size);
+    if (r == 0)
+        r = open_space(l);
     if (r == 0)
         r = fork_supervisor(l, ret_sock);
     if (r == 0)

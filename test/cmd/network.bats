@@ -223,6 +223,7 @@ remove back"
     whelk network create back
     whelk create --name a --network shop base sleep 1000 >/dev/null
     answers "" network connect back a
+    answers '{"back":"","shop":""}' inspect -f '{{with .NetworkSettings.Networks}}{"back":"{{.back.IPAddress}}","shop":"{{.shop.IPAddress}}"}{{end}}' a
     whelk start a >/dev/null
     answers 2 exec a sh -c 'ip -o link | grep -c eth'
     idle n --network none
@@ -230,7 +231,8 @@ remove back"
         network connect back n
     refused 125 "no such network: nosuch" network connect nosuch a
     refused 125 "no such container: nosuch" network connect back nosuch
-    refused 125 "--ip x is not an IPv4 address" network connect --ip x back n2 || true
+    idle b --network shop
+    refused 125 "--ip x is not an IPv4 address" network connect --ip x back b
 }
 
 @test "reload prints ids, and the filter is there again" {
