@@ -29,5 +29,7 @@ json_t *json_from_str(const char *s);
 /* A new array of the vector's strings; and its inverse (elements that are not strings are an -EINVAL). */
 json_t *json_from_strv(char *const *v);
 int json_to_strv(const json_t *array, char ***ret);
+/* An object of strings out of KEY=VALUE words. */
+json_t *json_from_map(char *const *v);
 
 #endif

@@ -5,6 +5,8 @@
 #include "whelk/ip.h"
 #include "whelk/netlink.h"
 
+/* This process goes into the network namespace; for a user there is no way back to the host's. */
+int link_enter(int netns);
 /* Brings lo up. */
 int link_loopback_up(void);
 /* The number of an interface, or -errno with text. */

@@ -68,6 +68,17 @@ json_t *json_from_strv(char *const *v)
     return array;
 }
 
+json_t *json_from_map(char *const *v)
+{
+    json_t *o = json_object();
+    strv_foreach (pair, v) {
+        auto_free char *key = xstrndup(pair, strcspn(pair, "="));
+        const char *eq = strchr(pair, '=');
+        json_object_set_new(o, key, json_from_str(eq ? eq + 1 : ""));
+    }
+    return o;
+}
+
 int json_to_strv(const json_t *array, char ***ret)
 {
     size_t i;

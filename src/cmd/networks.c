@@ -150,17 +150,6 @@ int network_load_typed(const struct store *s, const char *typed, struct network 
 
 /* ---- the object ---- */
 
-static json_t *map_json(char *const *v)
-{
-    json_t *o = json_object();
-    strv_foreach (pair, v) {
-        auto_free char *key = xstrndup(pair, strcspn(pair, "="));
-        const char *eq = strchr(pair, '=');
-        json_object_set_new(o, key, json_from_str(eq ? eq + 1 : ""));
-    }
-    return o;
-}
-
 static json_t *subnets_json(const struct network *n)
 {
     json_t *list = json_array();
@@ -214,7 +203,7 @@ json_t *network_json(const struct store *s, const struct network *n)
                      time_format(n->created, created), "Scope", "local", "Driver", "bridge", "EnableIPv6", n->ipv6,
                      "IPAM", "Driver", "host-local", "Options", "Config", subnets_json(n), "Internal", n->internal,
                      "Attachable", 0, "Ingress", 0, "Containers", containers_json(s, n), "Options",
-                     map_json(n->options), "Labels", map_json(n->labels), "NetworkInterface",
+                     json_from_map(n->options), "Labels", json_from_map(n->labels), "NetworkInterface",
                      json_from_str(n->interface), "Subnets", subnets_json(n), "IPv6Enabled", n->ipv6, "DNSEnabled",
                      !n->no_dns, "NetworkDNSServers", json_from_strv(n->dns), "Routes", routes_json(n));
 }

@@ -158,18 +158,6 @@ void volume_rows_done(struct volume_rows *rows)
 
 /* ---- the object ---- */
 
-/* {"KEY": "VALUE"} of a KEY=VALUE vector. */
-static json_t *map_json(char *const *v)
-{
-    json_t *o = json_object();
-    strv_foreach (pair, v) {
-        auto_free char *key = xstrndup(pair, strcspn(pair, "="));
-        const char *eq = strchr(pair, '=');
-        json_object_set_new(o, key, json_from_str(eq ? eq + 1 : ""));
-    }
-    return o;
-}
-
 json_t *volume_json(const struct store *s, const struct volume *v, size_t links)
 {
     char created[40];
@@ -178,9 +166,9 @@ json_t *volume_json(const struct store *s, const struct volume *v, size_t links)
     bool fresh = faccessat(s->fd, copied, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:i, s:b}", "CreatedAt",
                      time_format(v->created, created), "Driver", v->driver ? v->driver : "local", "Labels",
-                     map_json(v->labels), "Mountpoint", json_from_str(path), "Name", json_from_str(v->name), "Options",
-                     map_json(v->options), "Scope", "local", "Anonymous", v->anonymous, "MountCount", (int)links,
-                     "NeedsCopyUp", fresh);
+                     json_from_map(v->labels), "Mountpoint", json_from_str(path), "Name", json_from_str(v->name),
+                     "Options", json_from_map(v->options), "Scope", "local", "Anonymous", v->anonymous, "MountCount",
+                     (int)links, "NeedsCopyUp", fresh);
 }
 
 int volume_targets(const struct store *s, bool all, char *const *args, char ***ret)

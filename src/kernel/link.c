@@ -11,10 +11,16 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { LOOPBACK_INDEX = 1 }; /* the first interface of every namespace */
+
+int link_enter(int netns)
+{
+    return setns(netns, CLONE_NEWNET) < 0 ? err_sys("cannot enter a network namespace") : 0;
+}
 
 int link_loopback_up(void)
 {

@@ -3,10 +3,10 @@
  * Theory of operation. The bridges are in the host's network namespace for root, else in the one of the user's space
  * (space.c). Under networks/.lock the SUPERVISOR chooses addresses (lease.c) and writes the lease, which counts because
  * it holds `alive` by now; then a forked worker enters the namespace of the bridges, makes there what is missing
- * (bridge, its address, filter), takes away what dead containers left, makes the pair and the sockets of the container's
- * resolver (dns.c), which it sends back, and at last enters the container's namespace to give the inner end its
- * addresses. The worker is forked because for a user there is no way back from a namespace. Devices need not be removed:
- * they go with the container's namespace.
+ * (bridge, its address, filter), takes away what dead containers left, makes the pair and the sockets of the
+ * container's resolver (dns.c), which it sends back, and at last enters the container's namespace to give the inner end
+ * its addresses. The worker is forked because for a user there is no way back from a namespace. Devices need not be
+ * removed: they go with the container's namespace.
  *
  * Runs in: SUPERVISOR and its worker. Lock: networks/.lock. */
 #include "dns.h"
@@ -19,7 +19,6 @@
 #include "whelk/sock.h"
 
 #include <fcntl.h>
-#include <sched.h>
 
 enum { MTU_OWN = 65520 /* where no wire follows */ };
 
@@ -211,11 +210,6 @@ static int configure(const struct member *m, struct netlink *n)
     return r < 0 ? r : add_routes(m, n, index);
 }
 
-static int enter(int netns)
-{
-    return setns(netns, CLONE_NEWNET) < 0 ? err_sys("cannot enter a network namespace") : 0;
-}
-
 /* The bridge of an internal network has no other address, and so no route to its containers. */
 static int add_way_back(const struct setup *u, struct netlink *n, int bridge)
 {
@@ -281,11 +275,11 @@ static int set_up(void *arg)
 {
     const struct setup *u = arg;
     struct netlink n;
-    int r = u->m->space >= 0 ? enter(u->m->space) : 0;
+    int r = u->m->space >= 0 ? link_enter(u->m->space) : 0;
     if (r == 0)
         r = connect_bridge(u);
     if (r == 0)
-        r = enter(u->netns);
+        r = link_enter(u->netns);
     if (r == 0)
         r = netlink_open(&n);
     if (r < 0)
@@ -383,7 +377,7 @@ static int sweep_worker(void *arg)
     const struct sweep *w = arg;
     struct netlink n;
     const struct net_lease *gone = w->gone.list.items;
-    int r = w->space >= 0 ? enter(w->space) : 0;
+    int r = w->space >= 0 ? link_enter(w->space) : 0;
     if (r == 0)
         r = netlink_open(&n);
     if (r < 0)

@@ -10,7 +10,6 @@
 #include "whelk/proc.h"
 
 #include <fcntl.h>
-#include <sched.h>
 
 static bool leads_out(const struct store *s, const char *network)
 {
@@ -75,11 +74,6 @@ struct unplug {
     const struct ctr_live_net *next; /* gets the default route, or NULL */
 };
 
-static int enter(int netns)
-{
-    return setns(netns, CLONE_NEWNET) < 0 ? err_sys("cannot enter a network namespace") : 0;
-}
-
 static int take_out(const struct unplug *u)
 {
     struct netlink n;
@@ -129,11 +123,11 @@ static int route_by(const struct ctr_live_net *next)
 static int unplug_worker(void *arg)
 {
     const struct unplug *u = arg;
-    int r = u->p->space >= 0 ? enter(u->p->space) : 0;
+    int r = u->p->space >= 0 ? link_enter(u->p->space) : 0;
     if (r == 0)
         r = take_out(u);
     if (r == 0 && u->next)
-        r = enter(u->p->netns);
+        r = link_enter(u->p->netns);
     return r == 0 && u->next ? route_by(u->next) : r;
 }
 
@@ -185,7 +179,7 @@ int net_unplug(const struct plug *p, struct ctr_live *live)
 static int apply_worker(void *arg)
 {
     const struct plug *p = arg;
-    int r = p->space >= 0 ? enter(p->space) : 0;
+    int r = p->space >= 0 ? link_enter(p->space) : 0;
     return r < 0 ? r : rules_apply(p->s);
 }
 
