@@ -77,7 +77,7 @@ static void try_next(struct forwards *f, struct forward *w, const struct dns_ser
     while (!is_last(w, servers)) {
         stream_end(&w->stream);
         const struct ip *server = &servers->list[w->tries++ % servers->n];
-        w->until = dns_now() + TRY_MS;
+        w->until = net_now() + TRY_MS;
         if (send_to(w, server))
             return;
     }
@@ -156,7 +156,7 @@ size_t forwards_poll(const struct forwards *f, struct pollfd *fds, int *timeout)
     size_t n = 0;
     if (!f->n)
         return 0;
-    int64_t now = dns_now();
+    int64_t now = net_now();
     for (size_t i = 0; i < FORWARDS_MAX; i++) {
         const struct forward *w = &f->list[i];
         if (!w->used)
@@ -171,7 +171,7 @@ size_t forwards_poll(const struct forwards *f, struct pollfd *fds, int *timeout)
 /* The entries are those that forwards_poll saw, in its order: new ones were not added since. */
 void forwards_handle(struct forwards *f, const struct dns_servers *servers, const struct pollfd *fds, size_t n)
 {
-    int64_t now = n ? dns_now() : 0;
+    int64_t now = n ? net_now() : 0;
     for (size_t i = 0, at = 0; i < FORWARDS_MAX && at < n; i++) {
         struct forward *w = &f->list[i];
         if (!w->used)

@@ -20,7 +20,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <time.h>
 
 enum {
     CONNECTIONS_MAX = 32,
@@ -49,13 +48,6 @@ struct resolver {
     struct connection connections[CONNECTIONS_MAX];
 };
 
-int64_t dns_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* ---- answering ---- */
 
 size_t dns_reply_max(const struct question *q)
@@ -79,7 +71,7 @@ void dns_reply(struct resolver *r, const struct asker *a, const uint8_t *msg, si
     if (c->stream.fd < 0 || c->serial != a->serial)
         return; /* it did not wait */
     c->waits = false;
-    c->used = dns_now();
+    c->used = net_now();
     if (!stream_put(&c->stream, msg, len) || !stream_write(&c->stream))
         end_connection(c);
 }
@@ -166,7 +158,7 @@ static void take_servers(struct resolver *r, int flags)
 static void mind_servers(struct resolver *r)
 {
     struct pollfd p = {.fd = r->sock, .events = POLLIN};
-    int64_t now = dns_now();
+    int64_t now = net_now();
     char ask = 0;
     struct iovec part = {&ask, sizeof ask};
     if (r->setup.fixed || (r->asked && now - r->asked < SERVERS_HOLD_MS))
@@ -254,7 +246,7 @@ static void accept_one(struct resolver *r, int sock)
     if (fd < 0 || !is_client(r, &from))
         return;
     struct connection *c = place_for(r);
-    *c = (struct connection){.serial = ++r->serials, .used = dns_now()};
+    *c = (struct connection){.serial = ++r->serials, .used = net_now()};
     stream_begin(&c->stream, take_fd(&fd));
 }
 
@@ -269,7 +261,7 @@ static void handle_connection(struct resolver *r, struct connection *c)
         return end_connection(c);
     if (n == 0)
         return;
-    c->used = dns_now();
+    c->used = net_now();
     c->waits = true;
     struct question q = {.msg = c->stream.in, .len = c->stream.in_len, .asker = {.connection = c, .serial = c->serial}};
     handle_question(r, &q);
@@ -295,7 +287,7 @@ static short connection_events(const struct connection *c)
 
 static void expire(struct resolver *r, int *timeout)
 {
-    int64_t now = dns_now();
+    int64_t now = net_now();
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *c = &r->connections[i];
         if (c->stream.fd < 0)

@@ -94,7 +94,7 @@ static void refresh_servers(struct dns *d)
 
 static int start(struct dns *d)
 {
-    d->started = dns_now();
+    d->started = net_now();
     return net_helper_start(&d->helper, dns_serve, d, &d->dir, 1);
 }
 
@@ -143,7 +143,7 @@ void dns_ready(struct dns *d)
     char byte;
     struct iovec part = {&byte, sizeof byte};
     ssize_t n = sock_recv(d->helper.sock, &part, 1, NULL, MSG_DONTWAIT);
-    if (n == -EPIPE && dns_now() - d->started > LASTS_MS)
+    if (n == -EPIPE && net_now() - d->started > LASTS_MS)
         return revive(d);
     if (n == -EPIPE)
         return net_helper_stop(&d->helper);

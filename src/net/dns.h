@@ -112,7 +112,6 @@ void dns_reply(struct resolver *r, const struct asker *a, const uint8_t *msg, si
 void dns_reply_code(struct resolver *r, const struct question *q, enum dns_code code);
 /* The longest answer that its asker can take. */
 size_t dns_reply_max(const struct question *q);
-int64_t dns_now(void); /* monotonic ms */
 
 /* ---- dns-forward.c: what others know ---- */
 

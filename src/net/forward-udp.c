@@ -8,7 +8,6 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { FLOWS_MAX = 1024, SILENCE_MS = 60000, DATAGRAMS_AT_ONCE = 64, DATAGRAM_BYTES = 65536 };
 
@@ -29,13 +28,6 @@ struct flow {
 
 static char datagram[DATAGRAM_BYTES];
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void flow_end(struct forwarder *f, struct flow *flow)
 {
     fd_close(take_fd(&flow->fd));
@@ -47,7 +39,7 @@ int udp_expire(struct forwarder *f)
     static int64_t next;
     if (!f->n_flows)
         return -1;
-    int64_t now = now_ms();
+    int64_t now = net_now();
     if (now >= next) {
         next = now + SILENCE_MS / 4;
         for (size_t i = 0; i < FLOWS_MAX; i++)
@@ -156,7 +148,7 @@ void udp_receive(struct forwarder *f, const struct entry *e)
         struct flow *flow = find_flow(f, e->listener, &msg);
         if (flow->fd < 0 && !flow_begin(f, flow, e->listener, &msg))
             continue;
-        flow->used = now_ms();
+        flow->used = net_now();
         keep_address(flow, &msg);
         (void)!send(flow->fd, datagram, (size_t)n, 0); /* nobody there: a datagram may be lost */
     }
@@ -176,6 +168,6 @@ void udp_answer(struct forwarder *f, struct flow *flow)
                              .msg_control = flow->from_len ? flow->from.bytes : NULL,
                              .msg_controllen = flow->from_len};
         (void)!sendmsg(flow->listener->fd, &msg, 0);
-        flow->used = now_ms();
+        flow->used = net_now();
     }
 }

@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* libslirp keeps buffers for each connection: this bounds what a container can make a helper take. */
 enum { FILES_MAX = 8192 };
@@ -73,6 +74,13 @@ void net_helper_stop(struct net_helper *h)
     pidfd_signal(h->pidfd, SIGKILL, 0);
     fd_close(h->pidfd);
     *h = (struct net_helper){.sock = -1, .pidfd = -1, .killed = h->pid};
+}
+
+int64_t net_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void net_helper_tell(int sock, int r)

@@ -3,6 +3,7 @@
 #define NET_HELPER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* pid 0: none. */
@@ -17,6 +18,8 @@ struct net_helper {
 int net_helper_start(struct net_helper *h, void (*fn)(int sock, void *arg), void *arg, const int *keep, size_t n_keep);
 /* Does not wait: what the kernel takes down with a helper takes milliseconds. */
 void net_helper_stop(struct net_helper *h);
+
+int64_t net_now(void); /* monotonic ms */
 
 /* In a helper: whether it can work, with the error. And in the SUPERVISOR: waits for that; its error. */
 void net_helper_tell(int sock, int r);

@@ -15,7 +15,6 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { BACKLOG = 4096 /* the kernel has its own limit */ };
 
@@ -155,13 +154,6 @@ int ports_open(const struct ctr *c, struct ports **ret)
     return r;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int start_helper(struct ports *p, const struct member *m)
 {
     struct forward f = {.ports = p, .member = m, .netns = p->netns};
@@ -169,7 +161,7 @@ static int start_helper(struct ports *p, const struct member *m)
     for (size_t i = 0; i < p->n; i++)
         keep[i] = p->list[i].fd;
     keep[p->n] = p->netns;
-    p->started = now_ms();
+    p->started = net_now();
     return net_helper_start(&p->helper, forward_serve, &f, keep, p->n + 1);
 }
 
@@ -183,7 +175,7 @@ int ports_forward(struct ports *p, const struct member *m, int netns)
 void ports_mend(struct ports *p, const struct member *m)
 {
     enum { LASTS_MS = 100 };
-    bool lasted = now_ms() - p->started > LASTS_MS;
+    bool lasted = net_now() - p->started > LASTS_MS;
     net_helper_stop(&p->helper);
     if (lasted && (start_helper(p, m) < 0 || net_helper_settle(&p->helper) < 0))
         net_helper_stop(&p->helper);
