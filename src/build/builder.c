@@ -134,6 +134,8 @@ int builder_open(struct store *s, const struct build_options *o, struct builder 
         r = build_times_read(o, &b->args, &b->times);
     if (r == 0)
         r = context_open(s, o, &b->context, &b->file);
+    if (r == 0)
+        r = build_check_errors(s, o, &b->context, &b->file);
     strv_foreach (warning, b->file.warnings)
         builder_warn(b, "%s", warning);
     if (r == 0)

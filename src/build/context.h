@@ -20,5 +20,7 @@ int context_open(const struct store *s, const struct build_options *o, struct co
 /* One of --build-context: with the ignore file that it has itself. */
 int context_open_named(const struct store *s, const char *where, struct context *ret);
 void context_done(struct context *c);
+/* lint.c: of a file with "# check=error=true": -EINVAL with text if there is anything to find. */
+int build_check_errors(struct store *s, const struct build_options *o, struct context *c, struct dockerfile *d);
 
 #endif

@@ -343,6 +343,15 @@ static bool is_skipped(const char *directive, const char *rule)
     return false;
 }
 
+static bool is_error(const char *directive)
+{
+    auto_strv char **parts = strv_split(directive ? directive : "", ";");
+    bool error = false;
+    strv_foreach (part, parts)
+        error |= str_eq(str_trim(part), "error=true");
+    return error;
+}
+
 static int compare_lines(const void *a, const void *b)
 {
     const struct finding *x = a, *y = b;
@@ -416,6 +425,21 @@ int build_check(struct store *s, const struct build_options *o, char ***ret_find
 {
     *ret_findings = NULL;
     return with_file(s, o, ret_findings, check);
+}
+
+int build_check_errors(struct store *s, const struct build_options *o, struct context *c, struct dockerfile *d)
+{
+    auto_with(build_args_done) struct build_args args = {0};
+    auto_strv char **findings = NULL;
+    int r = is_error(d->check) ? build_args_init(&args, o->build_args) : 0;
+    if (r == 0 && is_error(d->check))
+        r = check(s, c, d, &args, &findings);
+    if (r < 0 || !findings)
+        return r;
+    auto_free char *all = strv_join(findings, "\n");
+    err_set(-EINVAL, "%s has what its \"# check=error=true\" forbids; mend it, or leave the rule out with skip=RULE",
+            d->file);
+    return err_detail(-EINVAL, all);
 }
 
 static int list_targets(struct store *s, struct context *c, struct dockerfile *d, struct build_args *args, char ***ret)

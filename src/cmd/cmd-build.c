@@ -18,6 +18,7 @@ struct build_opts {
     struct pull_flags pull;
     char *iidfile, *metadata_file;
     char **arg_files, *call, *output, *progress, *format, *isolation;
+    char **annotations, **cache_from, **cache_to, **limits; /* see undone */
     bool true_by_nature, check, squash, squash_all, layers, push, to_stdout;
 };
 
@@ -43,10 +44,13 @@ static const struct opt build_table[] = {
      .complete = COMPLETE_WORDS, .words = "no-new-privileges seccomp=unconfined nested mask= unmask=ALL"},
     {"shm-size", 0, OPT_STR, RUN(shm_size), .arg = "SIZE", .help = "size of /dev/shm of RUN", .def = "64m"},
     {"ulimit", 0, OPT_LIST, RUN(ulimits), .arg = "NAME=SOFT[:HARD]", .help = "a resource limit of RUN"},
+    {"annotation", 0, OPT_LIST, OPT(struct build_opts, annotations)},
     {"build-arg", 0, OPT_LIST, BUILD(build_args), .arg = "NAME[=VALUE]",
      .help = "set an ARG of the Dockerfile; without a value, to that of the environment"},
     {"build-arg-file", 0, OPT_LIST, OPT(struct build_opts, arg_files), .arg = "FILE",
      .help = "a file of lines NAME=VALUE, as --build-arg takes them", .complete = COMPLETE_FILE},
+    {"cache-from", 0, OPT_LIST, OPT(struct build_opts, cache_from)},
+    {"cache-to", 0, OPT_LIST, OPT(struct build_opts, cache_to)},
     {"call", 0, OPT_STR, OPT(struct build_opts, call), .arg = "WHAT",
      .help = "build, or only look: check, outline (arguments), targets (stages)", .def = "build",
      .complete = COMPLETE_WORDS, .words = "build check outline targets"},
@@ -67,6 +71,8 @@ static const struct opt build_table[] = {
     {"layers", 0, OPT_BOOL, OPT(struct build_opts, layers),
      .help = "a layer for each step; false: all new layers become one", .def = "true"},
     {"load", 0, OPT_BOOL, OPT(struct build_opts, true_by_nature)},
+    {"memory|memory-swap|cpu-period|cpu-quota|cpu-shares|cpuset-cpus|cpuset-mems|cgroup-parent", 'm', OPT_LIST,
+     OPT(struct build_opts, limits)},
     {"metadata-file", 0, OPT_STR, OPT(struct build_opts, metadata_file), .arg = "FILE",
      .help = "write a JSON object about the image to FILE", .complete = COMPLETE_FILE},
     {"no-cache-filter", 0, OPT_LIST, BUILD(no_cache_stages), .arg = "STAGE[,STAGE]", .help = "make these stages anew"},
@@ -197,6 +203,31 @@ static int need_image(void *arg, const char *name)
     return pull_flags_need(n->store, &n->pull, name);
 }
 
+/* Known, and not done: what to do instead. */
+static const struct undone {
+    const char *name, *why;
+    size_t offset; /* in struct build_opts, a char ** */
+} undone[] = {
+#define UNDONE(member) offsetof(struct build_opts, member)
+    {"annotation", "give --label, which is in the image itself", UNDONE(annotations)},
+    {"cache-from", "steps that this machine made are found anyway; push and pull the images that carry them",
+     UNDONE(cache_from)},
+    {"cache-to", "push the image, with --push; the cache stays on this machine", UNDONE(cache_to)},
+    {"memory", "RUN has no limits of its own; limit the whole build, as with systemd-run --user --scope",
+     UNDONE(limits)},
+#undef UNDONE
+};
+
+static int check_undone(const struct build_opts *o)
+{
+    for (size_t i = 0; i < ARRAY_LEN(undone); i++) {
+        char **given = *(char **const *)((const char *)o + undone[i].offset);
+        if (given)
+            return err_set(-EOPNOTSUPP, "--%s is not done by this version: %s", undone[i].name, undone[i].why);
+    }
+    return 0;
+}
+
 static int check_isolation(const char *kind)
 {
     static const char *const known[] = {"default", "oci", "rootless"};
@@ -212,6 +243,8 @@ static int prepare(struct build_opts *o, struct build_options *build, const stru
 {
     const struct build_dest_options dest = {o->output, o->format, o->push, &o->pull.registry};
     int r = pull_flags_check(&o->pull);
+    if (r == 0)
+        r = check_undone(o);
     if (r == 0)
         r = check_isolation(o->isolation);
     if (r == 0)

@@ -983,6 +983,17 @@ DOCKERFILE
     assert_equal "$(ls "$STORE/tmp")" ""
 }
 
+@test "what is known and not done is refused with the way out" {
+    echo "FROM base" | dockerfile
+    for option in --annotation=a=b --cache-from=img --cache-to=img --memory=1g --cpu-quota=5; do
+        run_whelk build "$option" "$C"
+        assert_status 125
+        assert_one_error
+        assert_stderr --partial "is not done by this version: "
+        refute_stderr STEP
+    done
+}
+
 @test "--progress: a live view on a terminal, plain lines elsewhere" {
     dockerfile <<'DOCKERFILE'
 FROM base AS one
