@@ -70,15 +70,15 @@ int run_step_check(const struct run_options *o)
     return make_options(o, &c);
 }
 
-/* The devices of the options, then the step's own. The list is the caller's, what is in it is not. */
-static struct rec_list join_mounts(const struct rec_list *devices, const struct rec_list *own)
+/* The devices of the options, then the step's own. The array is the caller's, what is in it is not. */
+static struct ctr_mount *join_mounts(const struct rec_list *devices, const struct rec_list *own)
 {
     struct ctr_mount *all = xcalloc(devices->n + own->n + 1, sizeof(*all));
     if (devices->n)
         memcpy(all, devices->items, devices->n * sizeof(*all));
     if (own->n)
         memcpy(all + devices->n, own->items, own->n * sizeof(*all));
-    return (struct rec_list){all, devices->n + own->n};
+    return all;
 }
 
 int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, struct pack_owners *ret_owners)
@@ -95,8 +95,8 @@ int run_step(struct store *s, const struct step_spec *spec, char ***ret_stubs, s
     c.user = (char *)(uintptr_t)spec->user;
     c.network = (char *)(uintptr_t)spec->network;
     c.hostname = (char *)(uintptr_t) "build";
-    c.mounts = join_mounts(&options.mounts, &spec->mounts);
-    auto_free void *mounts = c.mounts.items;
+    auto_free struct ctr_mount *mounts = join_mounts(&options.mounts, &spec->mounts);
+    c.mounts = (struct rec_list){mounts, options.mounts.n + spec->mounts.n};
     c.secrets = spec->secrets;
     struct plan plan = {.c = &c,
                         .map = &s->map,
