@@ -266,6 +266,8 @@ static int build_and_tell(struct store *s, struct build_opts *o, const struct bu
         r = write_metadata(build, o->metadata_file, id);
     if (r == 0)
         r = build_after_run(after, id);
+    if (r == 0)
+        event_object(s, "image", "build", id, build->tags ? build->tags[0] : id);
     if (r == 0 && !o->to_stdout)
         printf("%s\n", id);
     return r;

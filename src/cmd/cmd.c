@@ -187,11 +187,20 @@ int cmd_store(struct store **ret)
     return 0;
 }
 
+/* The store of the whelk unshare that this runs in, kept as the other one is. */
+static int store_inside(struct store **ret)
+{
+    static struct store *store;
+    int r = store ? 0 : store_open_unshared(getenv(UNSHARED_ENV), &store);
+    if (r == 0)
+        *ret = store;
+    return r;
+}
+
 int cmd_store_to_mount(const char *what, struct store **ret)
 {
-    const char *path = getenv(UNSHARED_ENV);
-    if (!str_empty(path) && geteuid() == 0)
-        return store_open_unshared(path, ret);
+    if (!str_empty(getenv(UNSHARED_ENV)) && geteuid() == 0)
+        return store_inside(ret);
     int r = cmd_store(ret);
     if (r == 0 && what && !idmap_none(&(*ret)->map))
         r = err_set(-EPERM, "a user mounts only in a namespace of his own: run whelk unshare, and in it %s", what);
