@@ -34,6 +34,10 @@ static char *settings_text(const struct limits *l, enum cgroup_mode mode)
 
 static char *rates[] = {S "8:0=1048576", S "259:1=5", NULL};
 static char *weights[] = {S "8:0=1000", NULL};
+static char *files[] = {S "memory.high=1048576", S "cpuset.cpus.partition=a=b", NULL};
+static char *no_value[] = {S "memory.high=", NULL}, *no_equals[] = {S "memory.high", NULL};
+static char *no_controller[] = {S "cgroup.procs=1", NULL}, *outside[] = {S "memory/../x=1", NULL};
+static char *like_controller[] = {S "memoryx.high=1", NULL}, *two_lines[] = {S "memory.high=1\n2", NULL};
 
 static void test_settings(void **state)
 {
@@ -74,6 +78,9 @@ static void test_settings(void **state)
         {{.blkio_weight = 500}, "io/io.weight=4950", "blkio/blkio.bfq.weight=500"},
         {{.blkio_weight = 1000}, "io/io.weight=10000", "blkio/blkio.bfq.weight=1000"},
         {{.blkio_weight_devices = weights}, "io/io.weight=8:0 10000", "blkio/blkio.bfq.weight_device=8:0 1000"},
+        {{.cgroup_conf = files},
+         "memory/memory.high=1048576; cpuset/cpuset.cpus.partition=a=b",
+         "memory/memory.high=1048576; cpuset/cpuset.cpus.partition=a=b"},
         {{.device_read_bps = rates},
          "io/io.max=8:0 rbps=1048576; io/io.max=259:1 rbps=5",
          "blkio/blkio.throttle.read_bps_device=8:0 1048576; blkio/blkio.throttle.read_bps_device=259:1 5"},
@@ -125,6 +132,14 @@ static void test_check(void **state)
         {{.pids = -2}, "--pids-limit must be at least 1, or -1"},
         {{.blkio_weight = 9}, "--blkio-weight must be from 10 to 1000"},
         {{.blkio_weight_devices = too_heavy}, "--blkio-weight-device must be from 10 to 1000"},
+        {{.cgroup_conf = no_value}, "--cgroup-conf memory.high=: write FILE=VALUE, as memory.high=1073741824"},
+        {{.cgroup_conf = no_equals}, "--cgroup-conf memory.high: write FILE=VALUE, as memory.high=1073741824"},
+        {{.cgroup_conf = outside}, "--cgroup-conf memory/../x=1: write FILE=VALUE, as memory.high=1073741824"},
+        {{.cgroup_conf = two_lines}, "--cgroup-conf memory.high=1\n2: write FILE=VALUE, as memory.high=1073741824"},
+        {{.cgroup_conf = no_controller},
+         "--cgroup-conf cgroup.procs=1: the file has to be one of a controller, as memory.high or cpu.max"},
+        {{.cgroup_conf = like_controller},
+         "--cgroup-conf memoryx.high=1: the file has to be one of a controller, as memory.high or cpu.max"},
         {{.device_read_bps = no_number}, "--device-read-bps: not a device and a number: 8:0"},
         {{.device_read_bps = no_device}, "--device-read-bps: not a device and a number: sda=5"},
     };
