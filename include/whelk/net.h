@@ -99,6 +99,8 @@ int net_reapply(const struct store *s, int space);
 /* The space of this user's networks, if somebody is in it: -ESRCH without text. Only user and net are filled in. */
 int net_space_find(const struct store *s, struct net_space *ret);
 
+/* From outside: what dead containers left of networks goes. */
+void net_sweep(const struct store *s);
 /* As root: the bridge of a network that was removed, if there is one. */
 void net_forget(const struct store *s, const char *interface);
 DEFINE_AUTO(struct net *, net_close)

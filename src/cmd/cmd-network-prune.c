@@ -35,6 +35,7 @@ static int prune_one(const struct store *s, const struct network_row *row, struc
 int prune_networks(const struct store *s, char *const *filters, struct prune_out *out)
 {
     struct network_rows rows = {0};
+    net_sweep(s);
     int status = 0, r = network_rows_load(s, filters, &rows);
     for (size_t i = 0; r == 0 && i < rows.n; i++) {
         int one = prune_one(s, &rows.items[i], out);

@@ -44,8 +44,10 @@ static int rm_found(const struct context *x, const char *name)
     int r = x->opts->force ? remove_users(x, name) : 0;
     if (r == 0 && network_load(x->store, name, &n) < 0)
         err_clear(); /* a damaged record is removed too */
-    if (r == 0)
+    if (r == 0) {
+        net_sweep(x->store);
         r = network_remove(x->store, name);
+    }
     if (r == 0 && n.interface)
         net_forget(x->store, n.interface);
     network_done(&n);

@@ -429,7 +429,7 @@ void bridges_sweep(const struct store *s, int space)
     strv_foreach (name, names)
         r = r < 0 ? r : sweep_leases(&w, name);
     /* The last one of a user: all of it goes with its namespace. */
-    bool needed = w.gone.list.n && (w.in_use || space < 0);
+    bool needed = w.gone.list.n && space != SPACE_UNSEEN && (w.in_use || space < 0);
     if (r == 0 && needed && worker_start(sweep_worker, &w, &worker) == 0)
         worker_wait(&worker);
     err_clear();
@@ -438,14 +438,16 @@ void bridges_sweep(const struct store *s, int space)
     net_leases_done(&w.gone);
 }
 
+void net_sweep(const struct store *s)
+{
+    bridges_sweep(s, idmap_none(&s->map) ? -1 : SPACE_UNSEEN);
+}
+
 void net_forget(const struct store *s, const char *interface)
 {
     struct netlink n;
-    if (!idmap_none(&s->map)) /* a user's bridges are out of sight here, and go with the last container */
-        return;
-    bridges_sweep(s, -1);
-    if (!link_exists(interface) || netlink_open(&n) < 0)
-        return err_clear();
+    if (!idmap_none(&s->map) || !link_exists(interface) || netlink_open(&n) < 0)
+        return err_clear(); /* a user's bridges are out of sight here, and go with the last container */
     link_queue_delete(&n, interface);
     try_commit(&n);
     netlink_close(&n);

@@ -93,7 +93,8 @@ int bridge_parse(const char *text, struct ctr_net *ret);
 int bridge_open(struct member *m);
 int bridge_attach(struct member *m, int netns, int fd);
 /* Under the lock: takes away what dead containers left, bridges that nobody uses, filters without a bridge. space: the
- * namespace with the bridges, -1: this one. */
+ * namespace with the bridges, -1: this one; SPACE_UNSEEN: only leases. */
+enum { SPACE_UNSEEN = -2 };
 void bridges_sweep(const struct store *s, int space);
 /* space.c: makes the way out again if it is gone, as a helper of the caller's. */
 int space_mend(const struct store *s, struct net_space *sp, struct net_helper *h);

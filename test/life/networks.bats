@@ -220,6 +220,17 @@ no_device() {
     ! ip -o link | grep -q ": $1"
 }
 
+@test "what the last one leaves when it is killed goes with the network" {
+    skip_unless_lane root
+    idle a --network shop
+    kill -9 "$(supervisor_of a)"
+    wait_for 10 state_is a exited
+    whelk rm a >/dev/null
+    answers shop network rm shop
+    no_device whb
+    [ -z "$(nft list tables | grep whelk)" ]
+}
+
 @test "restarts keep address and network" {
     web tcp web --network shop --restart always
     local ip pid
