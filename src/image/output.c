@@ -1,6 +1,7 @@
 /* Files that are whole or absent. Runs in: the caller's process, or a worker that puts one blob. */
 #include "output.h"
 
+#include "layout.h"
 #include "transport-kinds.h"
 
 #include "whelk/digest.h"
@@ -242,11 +243,9 @@ int archive_end(struct output *o)
     return archive_write(o, end, sizeof(end));
 }
 
-int archive_open(const char *path, const struct transport_options *options, struct output *ret)
+/* An archive on standard output goes there as it comes. */
+static int archive_direct(const struct transport_options *options, struct output *ret)
 {
-    path = kind_path(path, options);
-    if (!str_eq(path, "-"))
-        return output_open(AT_FDCWD, path, ret);
     if (isatty(options->std_fd))
         return err_set(-EINVAL, "an archive is not for a terminal: name a file, or send it into a pipe");
     int fd = fcntl(options->std_fd, F_DUPFD_CLOEXEC, 3);
@@ -254,4 +253,15 @@ int archive_open(const char *path, const struct transport_options *options, stru
         return err_sys("cannot write to standard output");
     output_direct(fd, ret);
     return 0;
+}
+
+int archive_open(const char *rest, const struct transport_options *options, char **ret_reference, struct output *ret)
+{
+    auto_free char *file = NULL, *reference = NULL;
+    layout_split(rest, &file, &reference);
+    const char *path = kind_path(file, options);
+    int r = str_eq(path, "-") ? archive_direct(options, ret) : output_open(AT_FDCWD, path, ret);
+    if (r == 0)
+        *ret_reference = take_ptr(&reference);
+    return r;
 }

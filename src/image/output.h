@@ -29,7 +29,8 @@ int archive_bytes(struct output *o, const char *name, const void *data, size_t l
 int archive_blob(struct output *o, const char *name, struct blob *in, const struct descriptor *known);
 int archive_dir(struct output *o, const char *name);
 int archive_end(struct output *o);
-/* path "-": o->std_fd, which must not be a terminal. */
-int archive_open(const char *path, const struct transport_options *options, struct output *ret);
+/* rest: "FILE[:REFERENCE]" (layout_split; the caller frees *ret_reference). FILE "-": o->std_fd, which must not be a
+ * terminal. */
+int archive_open(const char *rest, const struct transport_options *options, char **ret_reference, struct output *ret);
 
 #endif

@@ -442,10 +442,9 @@ static const struct dest_ops dest_ops = {
 
 static int docker_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {
-    auto_free char *path = NULL, *reference = NULL;
+    auto_free char *reference = NULL;
     struct output out;
-    layout_split(rest, &path, &reference);
-    int r = archive_open(path, o, &out);
+    int r = archive_open(rest, o, &reference, &out);
     if (r < 0)
         return r;
     struct docker_dest *x = xcalloc(1, sizeof(*x));

@@ -234,10 +234,9 @@ static const struct dest_ops archive_ops = {
 
 static int oci_archive_dest(const char *rest, const struct transport_options *o, struct dest **ret)
 {
-    auto_free char *path = NULL, *reference = NULL;
+    auto_free char *reference = NULL;
     struct output out;
-    layout_split(rest, &path, &reference);
-    int r = archive_open(path, o, &out);
+    int r = archive_open(rest, o, &reference, &out);
     if (r < 0)
         return r;
     /* containers/image, run by a user, unpacks archives of root's only where the directories have entries. */

@@ -98,15 +98,19 @@ static enum xattr_rule xattr_rule(const char *name)
     return PASS_OVER;
 }
 
-/* It becomes the entry's own. */
-static void owner_take(struct pack *p, const char *value, size_t len, struct tar_entry *e)
+/* The tar says what the disk cannot. */
+static void owner_put(struct pack *p, struct kept_owner owner, struct tar_entry *e)
 {
-    struct kept_owner owner;
-    if (!kept_owner_parse(value, len, &owner))
-        return;
     e->uid = owner.uid;
     e->gid = owner.gid;
     p->squashed = true;
+}
+
+static void owner_take(struct pack *p, const char *value, size_t len, struct tar_entry *e)
+{
+    struct kept_owner owner;
+    if (kept_owner_parse(value, len, &owner))
+        owner_put(p, owner, e);
 }
 
 static int xattr_take(struct pack *p, int fd, const char *name, struct tar_entry *e, bool *ret_opaque)
@@ -450,17 +454,13 @@ static void owners_sort(struct pack_owners *o)
     o->n = n;
 }
 
-/* The tar says what the disk cannot. */
 static void entry_owner(struct pack *p, struct tar_entry *e)
 {
     const struct pack_owners *o = p->options->owners;
     struct pack_owner key = {.path = e->path};
     const struct pack_owner *found = o && o->n ? bsearch(&key, o->v, o->n, sizeof(*o->v), owner_compare) : NULL;
-    if (!found)
-        return;
-    e->uid = found->owner.uid;
-    e->gid = found->owner.gid;
-    p->squashed = true;
+    if (found)
+        owner_put(p, found->owner, e);
 }
 
 static int entry_begin(struct place *d, const struct item *item, enum tar_type type, struct tar_entry *ret)
@@ -562,10 +562,8 @@ static int pack_hardlink(struct place *d, const struct item *item, const char *f
         return r;
     if (d->p->single && S_ISREG(item->st.st_mode))
         fd = openat(d->fd, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && kept_owner_get(fd, &owner)) {
-        e.uid = owner.uid;
-        e.gid = owner.gid;
-    }
+    if (fd >= 0 && kept_owner_get(fd, &owner))
+        owner_put(d->p, owner, &e);
     e.link = xstrdup(first);
     return emit_entry(d->p, &e);
 }
