@@ -109,6 +109,9 @@ struct dest;
 struct dest_ops {
     /* 1: the blob is there, or could be taken over from one of the repositories (may be NULL) that have it; 0: no. */
     int (*has_blob)(struct dest *d, const struct descriptor *blob, char *const *repositories);
+    /* Says which blobs has_blob is going to be asked about, so that they can be looked for side by side. NULL: no use.
+     */
+    int (*ask)(struct dest *d, char *const *digests);
     /* 1: just this manifest is there, and so are its blobs; 0: no, or nobody knows. NULL: nobody knows. */
     int (*has_manifest)(struct dest *d, const struct manifest_blob *m);
     /* Takes all of in. known: digest and size that it must have, or NULL. What it has is in ret_digest and *ret_size.

@@ -329,14 +329,40 @@ static int new_manifest(struct copy *x, const struct manifest_blob *blob, const 
     return manifest_blob_set(ret, bytes, len, new.media_type, NULL);
 }
 
-/* 1: all the blobs of the manifest are at the destination, just as they are. A registry that has the manifest has
- * them. */
-static int has_all(struct copy *x, const struct manifest_blob *blob, const struct manifest *m)
+static int note_hint(const struct descriptor *d, char *const *repositories, void *arg)
 {
-    int r = x->dst->ops->has_manifest ? x->dst->ops->has_manifest(x->dst, blob) : 0;
-    if (r != 0)
-        return r;
-    r = x->dst->ops->has_blob(x->dst, &m->config, NULL);
+    char ***digests = arg;
+    if (!strv_has(*digests, d->digest))
+        strv_add(digests, d->digest);
+    return 0;
+}
+
+/* What the destination is going to be asked about for this image: for layers out of the store, their known forms. */
+static int ask_all(struct copy *x, const struct manifest *m)
+{
+    auto_strv char **digests = NULL;
+    if (!x->dst->ops->ask)
+        return 0;
+    strv_add(&digests, m->config.digest);
+    for (size_t i = 0; i < m->layers.n; i++) {
+        int r = x->src->ops->hints ? x->src->ops->hints(x->src, i, note_hint, &digests)
+                                   : note_hint(manifest_layer(m, i), NULL, &digests);
+        if (r < 0)
+            return r;
+    }
+    return x->dst->ops->ask(x->dst, digests);
+}
+
+/* A registry that has the manifest has its blobs. */
+static int has_manifest(struct copy *x, const struct manifest_blob *blob)
+{
+    return x->dst->ops->has_manifest ? x->dst->ops->has_manifest(x->dst, blob) : 0;
+}
+
+/* 1: all the blobs of the manifest are at the destination, just as they are. */
+static int has_all(struct copy *x, const struct manifest *m)
+{
+    int r = x->dst->ops->has_blob(x->dst, &m->config, NULL);
     for (size_t i = 0; r > 0 && i < m->layers.n; i++)
         r = x->dst->ops->has_blob(x->dst, manifest_layer(m, i), NULL);
     return r;
@@ -386,7 +412,12 @@ static int copy_image(struct copy *x, const struct manifest_blob *blob, const st
 {
     if (m->layers.n > LAYERS_MAX)
         return err_set(-E2BIG, "the image has %zu layers, more than %d", m->layers.n, LAYERS_MAX);
-    int r = may_keep(x, m) ? has_all(x, blob, m) : 0;
+    bool keep = may_keep(x, m);
+    int r = keep ? has_manifest(x, blob) : 0;
+    if (r == 0)
+        r = ask_all(x, m);
+    if (r == 0 && keep)
+        r = has_all(x, m);
     if (r > 0)
         r = manifest_blob_set(ret, blob->bytes, blob->len, m->media_type, NULL);
     else if (r == 0)

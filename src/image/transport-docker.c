@@ -23,7 +23,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { PIPE_SIZE = 1 << 20, PIECE = 256 << 10, FOLLOW_MS = 10, GIVE_UP_MS = 2000, SMALL_PUT = 1 << 20, MOUNTS_MAX = 3 };
+enum {
+    PIPE_SIZE = 1 << 20,
+    PIECE = 256 << 10,
+    FOLLOW_MS = 10,
+    GIVE_UP_MS = 2000,
+    SMALL_PUT = 1 << 20,
+    MOUNTS_MAX = 3,
+    ASK_AT_ONCE = 16
+};
 
 /* "//host/path:tag" made full, and what a manifest is asked for by. */
 static int parse_name(const char *rest, char **ret_reference, char **ret_which, char **ret_repository)
@@ -324,6 +332,8 @@ struct docker_dest {
     char *which;
     pid_t pid;                  /* whose connections the registry has */
     struct upload_place upload; /* of the blob that this process puts */
+    char **asked;               /* digests that were looked for side by side */
+    bool *there;                /* of each */
     const struct docker_options *o;
 };
 
@@ -358,13 +368,44 @@ static int try_mounts(struct docker_dest *d, const char *digest, char *const *re
     return 0;
 }
 
+static void answers_forget(struct docker_dest *d)
+{
+    strv_free(take_ptr(&d->asked));
+    free(take_ptr(&d->there));
+}
+
+static int docker_ask(struct dest *base, char *const *digests)
+{
+    struct docker_dest *d = (struct docker_dest *)base;
+    size_t n = strv_len(digests);
+    int r = 0;
+    own_connections(d);
+    answers_forget(d);
+    d->asked = strv_copy(digests);
+    d->there = xcalloc(n + 1, sizeof(*d->there));
+    for (size_t i = 0; r == 0 && i < n; i += ASK_AT_ONCE)
+        r = registry_has_blobs(d->registry, &d->asked[i], MIN(n - i, (size_t)ASK_AT_ONCE), &d->there[i]);
+    if (r < 0)
+        answers_forget(d);
+    return r;
+}
+
+static int is_there(struct docker_dest *d, char *digest, bool *ret)
+{
+    for (size_t i = 0; d->asked && d->asked[i]; i++)
+        if (str_eq(d->asked[i], digest)) {
+            *ret = d->there[i];
+            return 0;
+        }
+    return registry_has_blobs(d->registry, &digest, 1, ret);
+}
+
 static int docker_has_blob(struct dest *base, const struct descriptor *blob, char *const *repositories)
 {
     struct docker_dest *d = (struct docker_dest *)base;
     bool there = false;
-    char *const digests[] = {blob->digest};
     own_connections(d);
-    int r = registry_has_blobs(d->registry, digests, 1, &there);
+    int r = is_there(d, blob->digest, &there);
     if (r < 0)
         return r;
     const char *word = there ? "already there" : NULL;
@@ -498,12 +539,14 @@ static void docker_dest_free(struct dest *base)
     if (d->registry)
         registry_free(d->registry);
     upload_forget(&d->upload);
+    answers_forget(d);
     free(d->which);
     free(d);
 }
 
 static const struct dest_ops dest_ops = {
     .has_blob = docker_has_blob,
+    .ask = docker_ask,
     .has_manifest = docker_has_manifest,
     .put_blob = docker_put_blob,
     .put_manifest = docker_put_manifest,

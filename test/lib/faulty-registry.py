@@ -285,6 +285,19 @@ class Faults:
             return h.send(201 if good else 400, b"" if good else b'{"errors": [{"code": "DIGEST_INVALID", "message": "wrong digest"}]}')
         return h.send(204, b"")
 
+    def upload_together(self, h):
+        """Answers the first HEAD of a blob, then three only when they are there at the same time."""
+        if h.command == "HEAD" and "/blobs/" in h.path:
+            with LOCK:
+                self.patches[h.repository] = self.patches.get(h.repository, 0) + 1
+                first = self.patches[h.repository] == 1
+            try:
+                first or TOGETHER.wait(10)
+            except threading.BrokenBarrierError:
+                return h.send(500, b"")
+            return h.send(404, b"")
+        return self.upload(h, lambda n: None, 404)
+
     def upload_breaks(self, h):
         """Twice, after a part that it tells of."""
         return self.upload(h, lambda n: {1: 100000, 2: 3 << 20}.get(n), 204)
@@ -467,6 +480,7 @@ DIRECTORY = sys.argv[1]
 LOCK = threading.RLock()
 CACHE = {}
 UPLOADS = {}
+TOGETHER = threading.Barrier(3)
 FAULTS = Faults()
 main, other = listen("main"), listen("other")
 scheme = "http"

@@ -283,6 +283,19 @@ patches() {
     answers "" image copy -q --retry-delay 10ms oci-archive:noise.oci "docker://$FAULTY/upload-breaks:copy"
 }
 
+@test "it is asked side by side which layers are there" {
+    local i
+    mkdir three
+    for i in 1 2 3; do
+        echo "$i" >"three/$i"
+    done
+    printf 'FROM scratch\nCOPY 1 /\nCOPY 2 /\nCOPY 3 /\n' >three/Dockerfile
+    whelk build -q -t three three >/dev/null
+    whelk save -q --format oci-archive -o three.oci three
+    # The configuration goes first, to find out how the registry is spoken to; then the three layers.
+    answers "" image copy -q --retry 0 oci-archive:three.oci "docker://$FAULTY/upload-together"
+}
+
 @test "uploads that a registry sends elsewhere or refuses" {
     base_image
     run_whelk push -q base "$FAULTY/upload-elsewhere"
