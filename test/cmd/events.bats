@@ -3,19 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
-}
+load ../lib/tidy
 
 past() { # WORDS...: actions and names of events so far
     whelk events --since 1h --stream=false "$@" | sed -E 's/^[^ ]+ ([a-z]+) ([a-z_]+) [0-9a-f]{12} \(name=([a-z0-9]*).*/\1 \2 \3/'

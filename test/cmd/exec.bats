@@ -3,19 +3,11 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
+load ../lib/tidy
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
     whelk run -d --name c -h inside -e FROM=run -w /work base sleep 1000 >/dev/null
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
 }
 
 @test "streams and status are the command's (CV-01)" {

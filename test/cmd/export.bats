@@ -3,14 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
+load ../lib/tidy
 
 teardown() {
     whelk rm -af >/dev/null

@@ -3,19 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
-}
+load ../lib/tidy
 
 # Pausing needs a control group: that of version 1 is root's alone.
 needs_freezer() {

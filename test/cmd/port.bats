@@ -3,6 +3,7 @@
 
 load ../lib/common
 load ../lib/container
+load ../lib/tidy
 
 # Ports for this lane alone, below those that the kernel gives out by itself: $P and one digit.
 case $WHELK_LANE in
@@ -11,19 +12,6 @@ plain) P=2118 ;;
 root) P=2218 ;;
 *) P=2318 ;;
 esac
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
-}
 
 # web NAME OPTION...: a container whose server on 80/tcp tells who calls
 web() {

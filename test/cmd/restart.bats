@@ -3,19 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
-}
+load ../lib/tidy
 
 started() { # NAME TIMES
     [ "$(whelk exec "$1" wc -l /starts)" = "$2 /starts" ]

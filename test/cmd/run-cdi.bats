@@ -3,10 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
+load ../lib/tidy
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -29,11 +26,6 @@ setup() {
             {name: "broken", containerEdits: {env: ["NAME"]}}
         ]}' >cdi/thing.json
     cdi="--cdi-spec-dir $PWD/cdi"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
 }
 
 @test "nodes, mounts and variables of a device" {

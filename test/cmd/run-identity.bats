@@ -4,14 +4,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
+load ../lib/tidy
 
 teardown() {
     whelk rm -af -t 0 >/dev/null

@@ -3,20 +3,12 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
+load ../lib/tidy
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
     mkdir d
     echo hello >d/f
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
 }
 
 # The options of the mount at a place inside, as /proc/mounts has them.

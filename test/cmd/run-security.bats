@@ -3,21 +3,13 @@
 
 load ../lib/common
 load ../lib/container
+load ../lib/tidy
 
 setup_file() {
     base_image
     PROBE=$(dirname "$WHELK")/test/lib/posture-probe
     export PROBE
     whelk run --rm -v "$PROBE:/probe:ro" base /probe >"$BATS_FILE_TMPDIR/default.json"
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
 }
 
 # posture JQ-FILTER [RUN-OPTION...]: what the probe says of a container with these options (none: asked once).

@@ -3,19 +3,7 @@
 
 load ../lib/common
 load ../lib/container
-
-setup_file() {
-    base_image
-}
-
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
-}
+load ../lib/tidy
 
 # In a mount namespace of its own: a store of 24 MB, full to the last block while the commands run.
 on_full_disk() { # SCRIPT, in which w is whelk

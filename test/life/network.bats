@@ -5,23 +5,15 @@
 
 load ../lib/common
 load ../lib/container
+load ../lib/tidy
 
 # Programs of this machine's Debian, in a container.
 HOSTED="-v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro"
-
-setup_file() {
-    base_image
-}
 
 setup() {
     [ -n "${WHELK_FAR-}" ] || skip "making other hosts needs root (sh test/run as root)"
     [ -w /dev/net/tun ] || skip "/dev/net/tun may not be opened"
     cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    whelk rm -af >/dev/null
-    no_containers_left
 }
 
 # far WORDS...: a command on the other host
