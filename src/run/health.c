@@ -195,7 +195,7 @@ static void check(struct session *s, void *ctx)
 {
     struct health *h = ctx;
     int ends[2];
-    if (h->pid || s->pidfd < 0 || pipe2(ends, O_CLOEXEC) < 0) {
+    if (h->pid || s->pidfd < 0 || h->listener.paused(h->listener.ctx) || pipe2(ends, O_CLOEXEC) < 0) {
         schedule(h);
         return;
     }

@@ -14,6 +14,7 @@ struct health_listener {
     void (*changed)(void *ctx, const char *status); /* the new status: "healthy", "unhealthy" */
     void (*result)(void *ctx, const char *status, int code, const char *output); /* of each check */
     void (*not_started)(void *ctx); /* the startup check has failed as often as it may */
+    bool (*paused)(void *ctx);      /* is the container frozen now? */
     void *ctx;
 };
 

@@ -383,9 +383,15 @@ static void on_health_result(void *ctx, const char *status, int code, const char
     tell(v, "health_check", attributes);
 }
 
+static bool is_paused(void *ctx)
+{
+    const struct supervisor *v = ctx;
+    return v->group && cgroup_frozen(v->group);
+}
+
 static void begin_health(struct supervisor *v)
 {
-    struct health_listener listener = {on_health, on_health_result, on_not_started, v};
+    struct health_listener listener = {on_health, on_health_result, on_not_started, is_paused, v};
     v->health = health_begin(v->l, &v->s, &listener);
 }
 

@@ -60,6 +60,20 @@ test_more() {
     answers d rm -f d
 }
 
+@test "health checks wait until it goes on" {
+    needs_freezer
+    local checked
+    ticker c --health-cmd true --health-interval 100ms --health-timeout 200ms --health-retries 1
+    wait_for 10 eval '[ "$(inspect_field c .State.Health.Status)" = healthy ]'
+    whelk pause c >/dev/null
+    sleep 1
+    checked=$(inspect_field c '.State.Health.Log[-1].End')
+    assert_equal "$(inspect_field c .State.Health.Status)" healthy
+    whelk unpause c >/dev/null
+    wait_for 10 eval '[ "$(inspect_field c ".State.Health.Log[-1].End")" != "'"$checked"'" ]'
+    assert_equal "$(inspect_field c .State.Health.Status)" healthy
+}
+
 @test "all" {
     needs_freezer
     ticker a
