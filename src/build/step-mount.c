@@ -175,9 +175,10 @@ int mounts_prepare(struct step *s)
         const char *value = str_after(flag, "mount=");
         if (!value || r < 0)
             continue;
-        if (!all)
+        if (!all) {
             s->work = all = xcalloc(1, sizeof(*all));
-        all->v = xrealloc(all->v, (all->n + 1) * sizeof(*all->v));
+            all->v = xcalloc(strv_len(s->i->flags), sizeof(*all->v)); /* lists point into it: it never moves */
+        }
         all->v[all->n] = (struct mount){.tree = {.fd = -1}, .lock = -1};
         r = prepare_one(s, &all->v[all->n], value, all->n);
         all->n++;
