@@ -46,8 +46,9 @@ static const struct template_column columns[] = {
 static json_t *row_json(const struct store *s, const struct network *n, bool whole)
 {
     auto_free char *labels = strv_join(n->labels, ","), *created = listing_time(n->created);
+    auto_free char *id = xstrndup(n->id, whole ? ID_LEN : ID_SHORT);
     json_t *o = network_json(s, n);
-    json_object_set_new(o, "ID", json_from_str(whole ? n->id : xstrndup(n->id, ID_SHORT)));
+    json_object_set_new(o, "ID", json_from_str(id));
     json_object_set_new(o, "IPv4", json_string("true"));
     json_object_set_new(o, "IPv6", json_string(n->ipv6 ? "true" : "false"));
     json_object_set_new(o, "Internal", json_string(n->internal ? "true" : "false"));

@@ -52,7 +52,7 @@ int listing_print(const char *format, const struct template_column *columns, siz
 {
     auto_buf struct buf out = {0};
     int r = template_list(format, columns, n_columns, rows, with_header, &out);
-    if (r == 0)
+    if (r == 0 && out.len)
         fwrite(out.data, 1, out.len, stdout);
     return r;
 }

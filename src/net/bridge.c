@@ -349,8 +349,10 @@ static int attach_locked(struct member *m, int netns)
         r = net_lease_mark(s, id);
     if (r == 0)
         r = net_leases_save(s, m->network->name, &l);
+    if (r < 0)
+        return r;
     const struct net_lease *own = (const struct net_lease *)l.list.items + l.list.n - 1;
-    return r < 0 ? r : run_worker(m, netns, &gone, own);
+    return run_worker(m, netns, &gone, own);
 }
 
 int bridge_attach(struct member *m, int netns, int fd)
