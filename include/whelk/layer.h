@@ -76,6 +76,9 @@ struct pack_owners {
     size_t n;
 };
 void pack_owners_add(struct pack_owners *o, const char *path, struct kept_owner owner);
+/* Sorts by path, for pack_owners_find; of several for a path the last one stays. */
+void pack_owners_sort(struct pack_owners *o);
+const struct kept_owner *pack_owners_find(const struct pack_owners *o, const char *path); /* NULL: none */
 void pack_owners_done(struct pack_owners *o);
 struct pack_options {
     char *const *stubs;

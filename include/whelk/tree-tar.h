@@ -28,9 +28,12 @@ struct tree_tar_fill {
     bool no_set_ids;         /* without setuid and setgid bits and xattrs: for the host */
     bool overwrite;          /* a directory may take the place of something else, and something else that of one */
     const struct idmap *map; /* with owners: that the process has, for messages and for users of a single id */
+    /* With owners and a single id: told of what cannot keep its owner (kept-owner.h), by its path; or NULL. */
+    int (*special_owner)(void *ctx, const char *path, uint32_t uid, uint32_t gid);
 };
 /* Makes what the archive has. Entries replace files of their names; directories stay; neither takes the place of the
- * other without overwrite. Devices are left out. Names with "..", and such that lead through a symbolic link, are refused. */
+ * other without overwrite. Devices are left out. Names with "..", and such that lead through a symbolic link, are
+ * refused. */
 int tree_tar_fill(const struct tree_tar_fill *f);
 
 #endif

@@ -215,7 +215,7 @@ static int open_contents(const struct store *s, int fd, const char *name, struct
         return err_set(-EINVAL, "%s is neither a directory nor a tar archive", name);
     r = make_directory(s, c);
     if (r == 0 && archive)
-        return unpack_archive(fd, c->fd, NULL);
+        return unpack_archive(fd, c->fd, NULL, NULL);
     if (r < 0)
         return r;
     f->name = xstrdup(name);

@@ -9,6 +9,7 @@
 
 #include "whelk/err.h"
 #include "whelk/kept-owner.h"
+#include "whelk/layer.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -430,16 +431,24 @@ static void find_twins(struct copy_list *list)
     }
 }
 
-/* Whose files and directories are where the disk cannot say it. */
+static bool find_kept_owner(const struct copy_tree *t, const struct copy_item *item, struct kept_owner *ret)
+{
+    if (!S_ISREG(item->st.st_mode) && !S_ISDIR(item->st.st_mode)) {
+        const struct kept_owner *found = t->special_owners ? pack_owners_find(t->special_owners, item->path) : NULL;
+        *ret = found ? *found : *ret;
+        return found;
+    }
+    auto_close int fd = rootpath_open(t->fd, item->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    return fd >= 0 && kept_owner_get(fd, ret);
+}
+
+/* Whose files are where the disk cannot say it. */
 static void take_kept_owners(const struct copy_tree *t, struct copy_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         struct copy_item *item = &list->v[i];
-        struct kept_owner owner;
-        if (item->tree != t || (!S_ISREG(item->st.st_mode) && !S_ISDIR(item->st.st_mode)))
-            continue;
-        auto_close int fd = rootpath_open(t->fd, item->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 || !kept_owner_get(fd, &owner))
+        struct kept_owner owner = {0};
+        if (item->tree != t || !find_kept_owner(t, item, &owner))
             continue;
         item->st.st_uid = owner.uid;
         item->st.st_gid = owner.gid;

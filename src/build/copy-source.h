@@ -14,11 +14,12 @@ struct copy_tree {
     const char *what;            /* "the build context", "stage \"app\"": for messages */
     const struct ignore *ignore; /* or NULL */
     const char *ignore_name;
-    const struct ignore *exclude; /* or NULL: --exclude, asked for names as they are in the list */
-    bool layers;                  /* owners and xattrs count; and nobody changes it meanwhile */
-    bool kept_owners;             /* they are kept beside the files (kept-owner.h) */
-    bool movable;                 /* it goes with the step: files need not be copied */
-    bool parents;                 /* --parents: names are whole paths, or what follows a /./ in them */
+    const struct ignore *exclude;             /* or NULL: --exclude, asked for names as they are in the list */
+    bool layers;                              /* owners and xattrs count; and nobody changes it meanwhile */
+    bool kept_owners;                         /* they are kept beside the files (kept-owner.h) */
+    const struct pack_owners *special_owners; /* and here those of links and pipes, sorted; or NULL */
+    bool movable;                             /* it goes with the step: files need not be copied */
+    bool parents;                             /* --parents: names are whole paths, or what follows a /./ in them */
     bool trust_stat;
     struct file_digests *digests;
 };

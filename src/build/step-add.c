@@ -22,6 +22,7 @@ struct add_scratch {
     char *name; /* below staging */
     char *what;
     struct copy_tree tree;
+    struct pack_owners special;
 };
 
 bool add_is_remote(const char *source)
@@ -29,7 +30,7 @@ bool add_is_remote(const char *source)
     return fetch_kind(source) != FETCH_NONE;
 }
 
-static int scratch_new(struct step *s, struct copy_work *w, const char *what, bool layers, struct copy_tree **ret)
+static int scratch_new(struct step *s, struct copy_work *w, const char *what, bool layers, struct add_scratch **ret)
 {
     struct builder *b = s->b;
     struct add_scratch *a = xcalloc(1, sizeof(*a));
@@ -42,6 +43,7 @@ static int scratch_new(struct step *s, struct copy_work *w, const char *what, bo
         .what = a->what,
         .layers = layers,
         .kept_owners = layers && idmap_single(&b->store->map),
+        .special_owners = &a->special,
         .movable = true,
         .exclude = w->exclude,
         .digests = b->digests,
@@ -51,7 +53,7 @@ static int scratch_new(struct step *s, struct copy_work *w, const char *what, bo
         r = a->tree.fd = dir_open(b->staging->fd, a->name);
     if (r < 0)
         return r;
-    *ret = &a->tree;
+    *ret = a;
     return 0;
 }
 
@@ -60,6 +62,7 @@ void add_done(struct step *s, struct copy_work *w)
     for (size_t i = 0; i < w->n_scratches; i++) {
         struct add_scratch *a = w->scratches[i];
         fd_close(a->tree.fd);
+        pack_owners_done(&a->special);
         tree_remove(s->b->staging->fd, a->name); /* else it goes with the staging */
         free(a->name);
         free(a->what);
@@ -132,18 +135,18 @@ static int git_add(struct step *s, struct copy_work *w, const char *source)
 {
     auto_with(git_ref_done) struct git_ref g = {0};
     char commit[GIT_COMMIT], *dir[2] = {NULL};
-    struct copy_tree *tree;
+    struct add_scratch *a;
     auto_free char *subdir = NULL;
     int r = git_commit(w, source, &g, commit);
     if (r == 0)
-        r = scratch_new(s, w, source, false, &tree);
+        r = scratch_new(s, w, source, false, &a);
     if (r == 0)
-        r = git_fetch(&g, commit, instruction_switch(s->i, "keep-git-dir"), tree->fd);
+        r = git_fetch(&g, commit, instruction_switch(s->i, "keep-git-dir"), a->tree.fd);
     if (r < 0)
         return r;
     subdir = rootpath_clean(g.subdir ? g.subdir : "");
     dir[0] = subdir;
-    return copy_list_add(tree, dir, &w->list);
+    return copy_list_add(&a->tree, dir, &w->list);
 }
 
 /* ---- http ---- */
@@ -224,15 +227,15 @@ static char *escaped(const char *name)
 static int url_add(struct step *s, struct copy_work *w, const char *url)
 {
     struct download_facts facts;
-    struct copy_tree *tree;
+    struct add_scratch *a;
     auto_free char *name = url_name(url);
     if (!*name && w->into)
         return err_set(-EINVAL, "%s has no name at its end; give the file's name in the destination", url);
     auto_free char *source = escaped(*name ? name : "download");
-    int r = scratch_new(s, w, url, false, &tree);
+    int r = scratch_new(s, w, url, false, &a);
     if (r < 0)
         return r;
-    auto_close int fd = openat(tree->fd, *name ? name : "download", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    auto_close int fd = openat(a->tree.fd, *name ? name : "download", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_sys("cannot keep %s", url);
     r = download(url, fd, download_max, &facts);
@@ -243,7 +246,7 @@ static int url_add(struct step *s, struct copy_work *w, const char *url)
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = facts.mtime}};
     if (facts.mtime && futimens(fd, times) < 0)
         return err_sys("cannot set the time of %s", url);
-    return copy_list_add(tree, (char *[]){source, NULL}, &w->list);
+    return copy_list_add(&a->tree, (char *[]){source, NULL}, &w->list);
 }
 
 /* ---- keys ---- */
@@ -291,14 +294,14 @@ static int unpack_item(struct step *s, struct copy_work *w, size_t at, int fd)
 {
     char top[] = "", *all[] = {top, NULL};
     auto_free char *name = xstrdup(w->list.v[at].name);
-    struct copy_tree *tree;
-    int r = scratch_new(s, w, name, true, &tree);
+    struct add_scratch *a;
+    int r = scratch_new(s, w, name, true, &a);
     if (r == 0)
-        r = unpack_archive(fd, tree->fd, &s->b->store->map);
+        r = unpack_archive(fd, a->tree.fd, &s->b->store->map, &a->special);
     if (r < 0)
         return err_wrap(r, "%s", name);
     w->list.v[at].unpacked = true;
-    return copy_list_add(tree, all, &w->list);
+    return copy_list_add(&a->tree, all, &w->list);
 }
 
 int add_unpack(struct step *s, struct copy_work *w)

@@ -10,6 +10,7 @@
 #include "whelk/tree-tar.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 static const uint64_t bytes_max = UINT64_C(64) << 30;
 
@@ -115,10 +116,38 @@ int unpack_is_archive(int fd)
 
 /* ---- filling ---- */
 
+/* What the filler tells of owners that no file can keep: "UID:GID PATH" and a NUL each, in a file of memory. */
+enum { SPECIAL_MAX = 256 << 20 };
+
 struct fill {
     int in, dir, result;
+    int special; /* -1: nobody wants to know */
     const struct idmap *owners;
 };
+
+static int fill_special_owner(void *ctx, const char *path, uint32_t uid, uint32_t gid)
+{
+    const struct fill *f = ctx;
+    auto_free char *line = xasprintf("%u:%u %s", uid, gid, path);
+    int r = f->special < 0 ? 0 : fd_write_all(f->special, line, strlen(line) + 1);
+    return r < 0 ? err_set(r, "cannot keep the owner of %s: %s", path, strerror(-r)) : 0;
+}
+
+static int read_special_owners(int fd, struct pack_owners *ret)
+{
+    auto_buf struct buf text = {0};
+    int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd_read_all(fd, SPECIAL_MAX, &text);
+    if (r < 0)
+        return err_set(r, "cannot read the owners in an archive: %s", strerror(-r));
+    for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
+        char *end;
+        struct kept_owner owner = {.uid = (uint32_t)strtoul(text.data + at, &end, 10)};
+        owner.gid = (uint32_t)strtoul(end + 1, &end, 10);
+        pack_owners_add(ret, end + 1, owner);
+    }
+    pack_owners_sort(ret);
+    return 0;
+}
 
 static int fill_place(void *ctx, const struct tar_entry *first, int *ret_dir, char **ret_rename)
 {
@@ -139,27 +168,34 @@ static int fill_worker(void *arg)
         .owners = f->owners != NULL,
         .no_set_ids = f->owners == NULL,
         .map = f->owners,
+        .special_owner = fill_special_owner,
     };
-    fd_close_except((const int[]){f->in, f->dir, f->result}, 3);
+    fd_close_except((const int[]){f->in, f->dir, f->result, f->special}, 4);
     umask(0);
     int r = f->owners ? confine_to_dir(f->dir) : 0; /* a user cannot chroot: there openat2 alone has to do */
     worker_finish(f->result, r < 0 ? r : tree_tar_fill(&job));
 }
 
-static int fill(int in, int dir, const struct idmap *owners)
+static int fill(int in, int dir, const struct idmap *owners, struct pack_owners *special)
 {
-    struct fill f = {.in = in, .dir = dir, .owners = owners};
+    bool told = special && owners && idmap_single(owners);
+    auto_close int memory = told ? memfd_create("owners", MFD_CLOEXEC) : -1;
+    struct fill f = {.in = in, .dir = dir, .special = memory, .owners = owners};
     struct sealed w;
+    if (told && memory < 0)
+        return err_sys("cannot make a file in memory");
     int r = sealed_start(fill_worker, &f, &f.result, &w);
-    return r < 0 ? r : sealed_wait(&w);
+    if (r == 0)
+        r = sealed_wait(&w);
+    return r == 0 && told ? read_special_owners(memory, special) : r;
 }
 
 int unpack_stream(int in, int dir)
 {
-    return fill(in, dir, NULL);
+    return fill(in, dir, NULL, NULL);
 }
 
-int unpack_archive(int fd, int dir, const struct idmap *owners)
+int unpack_archive(int fd, int dir, const struct idmap *owners, struct pack_owners *special)
 {
     struct sealed w;
     enum codec codec;
@@ -168,11 +204,11 @@ int unpack_archive(int fd, int dir, const struct idmap *owners)
     if (r < 0)
         return r;
     if (codec == CODEC_NONE)
-        return fill(fd, dir, owners);
+        return fill(fd, dir, owners, special);
     r = inflate_start(fd, codec, &w, &out);
     if (r < 0)
         return r;
-    r = fill(out, dir, owners);
+    r = fill(out, dir, owners, special);
     fd_close(out);
     auto_free char *error = r < 0 ? err_pack(r, &len) : NULL;
     int inflated = sealed_wait(&w);

@@ -439,8 +439,7 @@ void pack_owners_done(struct pack_owners *o)
     *o = (struct pack_owners){0};
 }
 
-/* Sorts by path; of several for a path the last one stays. */
-static void owners_sort(struct pack_owners *o)
+void pack_owners_sort(struct pack_owners *o)
 {
     size_t n = 0;
     if (o->n)
@@ -454,13 +453,19 @@ static void owners_sort(struct pack_owners *o)
     o->n = n;
 }
 
+const struct kept_owner *pack_owners_find(const struct pack_owners *o, const char *path)
+{
+    struct pack_owner key = {.path = (char *)(uintptr_t)path};
+    const struct pack_owner *found = o->n ? bsearch(&key, o->v, o->n, sizeof(*o->v), owner_compare) : NULL;
+    return found ? &found->owner : NULL;
+}
+
 static void entry_owner(struct pack *p, struct tar_entry *e)
 {
     const struct pack_owners *o = p->options->owners;
-    struct pack_owner key = {.path = e->path};
-    const struct pack_owner *found = o && o->n ? bsearch(&key, o->v, o->n, sizeof(*o->v), owner_compare) : NULL;
+    const struct kept_owner *found = o ? pack_owners_find(o, e->path) : NULL;
     if (found)
-        owner_put(p, found->owner, e);
+        owner_put(p, *found, e);
 }
 
 static int entry_begin(struct place *d, const struct item *item, enum tar_type type, struct tar_entry *ret)
@@ -723,7 +728,7 @@ static int pack_stream(struct pack *p)
 {
     static const char end[TAR_END_SIZE];
     if (p->options->owners)
-        owners_sort(p->options->owners);
+        pack_owners_sort(p->options->owners);
     int r = stubs_remove(p);
     if (r == 0)
         r = pack_root(p);

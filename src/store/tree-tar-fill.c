@@ -136,6 +136,14 @@ static int keep_owner(const struct fill *f, int fd)
     return errno ? entry_errno(f) : 0;
 }
 
+/* A symbolic link or a pipe, or another name of one. */
+static int tell_special_owner(const struct fill *f)
+{
+    if (!f->f->owners || !idmap_single(f->f->map) || !f->f->special_owner)
+        return 0;
+    return f->f->special_owner(f->f->ctx, f->path, f->e->uid, f->e->gid);
+}
+
 static int set_xattrs(const struct fill *f, int fd)
 {
     for (size_t i = 0; !f->f->no_set_ids && i < f->e->n_xattrs; i++) {
@@ -169,7 +177,9 @@ static int set_name_metadata(const struct fill *f, int dir, const char *name)
     struct timespec times[2];
     if (has_owner(f) && fchownat(dir, name, f->e->uid, f->e->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return entry_errno(f);
-    return utimensat(dir, name, entry_times(f, times), AT_SYMLINK_NOFOLLOW) < 0 ? entry_errno(f) : 0;
+    if (utimensat(dir, name, entry_times(f, times), AT_SYMLINK_NOFOLLOW) < 0)
+        return entry_errno(f);
+    return tell_special_owner(f);
 }
 
 /* ---- making ---- */
@@ -230,7 +240,10 @@ static int fill_hardlink(struct fill *f, int dir, const char *name)
         *slash = '\0';
     auto_close int from = layer_open_beneath(f->root, slash ? target : "", O_RDONLY | O_DIRECTORY);
     r = from < 0 ? bad_entry(f, from, strerror(-from)) : clear_name(f, dir, name);
-    return r < 0 ? r : linkat(from, base, dir, name, 0) < 0 ? entry_errno(f) : 0;
+    struct stat st;
+    if (r < 0 || linkat(from, base, dir, name, 0) < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return r < 0 ? r : entry_errno(f);
+    return S_ISREG(st.st_mode) ? 0 : tell_special_owner(f);
 }
 
 /* Time and mode come last: each new name changes the one, and the other may forbid to make any. */

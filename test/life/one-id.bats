@@ -54,6 +54,14 @@ SH
     assert_output "sha256:4691a083f7aa1db70e125bb9ab2434b605073ee9d446d93e3e3edd5f9b524f18"
 }
 
+@test "owners that ADD finds in an archive are the same in the layer for every user, also of links and pipes" {
+    cp -r "$DATA/build/add-plain/." "$C"
+    (cd "$C" && sh -eu expect/setup)
+    whelk build -q --timestamp 0 -t img "$C" >/dev/null
+    assert_equal "$(inspect_field img '.RootFS.Layers[-1]')" \
+        "sha256:6d054f43429b610ef5ac1c198c9b13ba890c79f4b60c07fdd27b227fb680576b"
+}
+
 @test "what RUN sees of ids and owners is what it made of them" {
     skip_unless_lane plain
     cat >"$C/Dockerfile" <<'DOCKERFILE'
