@@ -18,7 +18,7 @@ past() { # WORDS...: actions and names of events so far
     assert_success
     assert_equal "${#lines[@]}" 1
     assert_output --regexp '^[0-9T:.-]+Z container died [0-9a-f]{12} \(name=e1, image=localhost/base:latest, exitCode=3'
-    run_whelk system events --since 1h --until 1m --stream=false -f container=e1
+    run_whelk system events --since 1h --until 30m --stream=false -f container=e1
     assert_output ""
     run_whelk events --since 1h --no-trunc --stream=false -f container=e2 -f event=start
     assert_output --partial "start $(inspect_field e2 .Id) ("
