@@ -101,8 +101,9 @@ static size_t name_length(const char *text, size_t len)
 {
     size_t label = strcspn(text, "\t\n");
     bool file = strncmp(text, "file\t", label + 1) == 0, argument = strncmp(text, "arguments\t", label + 1) == 0;
-    size_t name = label + 1 + strcspn(text + label + 1, file ? "\t\n" : "=\n");
-    return (file || argument) && name <= len ? name : label;
+    if (label >= len || (!file && !argument))
+        return label;
+    return label + 1 + strcspn(text + label + 1, file ? "\t\n" : "=\n");
 }
 
 static int by_name(const void *a, const void *b)
