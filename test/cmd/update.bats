@@ -69,9 +69,9 @@ restarted() {
 
 @test "health checks are begun, changed and ended" {
     whelk run -d --name c base sleep 300 >/dev/null
-    answers c update --health-cmd 'test -e /well' --health-interval 100ms --health-retries 1 c
+    answers c update --health-cmd false --health-interval 100ms --health-retries 1 c
     wait_for 10 prints unhealthy inspect_field c .State.Health.Status
-    whelk exec c touch /well
+    answers c update --health-cmd true c
     wait_for 10 prints healthy inspect_field c .State.Health.Status
     answers c update --health-timeout 5s --health-start-period 1s --health-start-interval 1s --health-on-failure kill c
     assert_equal "$(inspect_field c .Config.Healthcheck.Timeout)" 5000000000
