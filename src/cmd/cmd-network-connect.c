@@ -22,11 +22,7 @@ static int run(void *opts, char **args)
     struct store *s;
     auto_free char *id = NULL;
     auto_with(network_done) struct network n = {0};
-    int r = cmd_store(&s);
-    if (r == 0)
-        r = network_load_typed(s, args[0], &n);
-    if (r == 0)
-        r = ctr_find(s, args[1], &id);
+    int r = network_container_args(args, &s, &n, &id);
     if (r < 0)
         return r;
     struct ctr_net spec = {.name = n.name, .aliases = o->aliases, .ip = o->ip, .ip6 = o->ip6, .mac = o->mac};

@@ -8,8 +8,7 @@ struct disconnect_opts {
 };
 
 static const struct opt disconnect_table[] = {
-    {"force", 'f', OPT_BOOL, OPT(struct disconnect_opts, force),
-     .help = "one that is not on the network is no error"},
+    {"force", 'f', OPT_BOOL, OPT(struct disconnect_opts, force), .help = "one that is not on the network is no error"},
     OPT_END,
 };
 
@@ -19,11 +18,7 @@ static int run(void *opts, char **args)
     struct store *s;
     auto_free char *id = NULL;
     auto_with(network_done) struct network n = {0};
-    int r = cmd_store(&s);
-    if (r == 0)
-        r = network_load_typed(s, args[0], &n);
-    if (r == 0)
-        r = ctr_find(s, args[1], &id);
+    int r = network_container_args(args, &s, &n, &id);
     if (r < 0)
         return r;
     r = run_disconnect(s, id, n.name);

@@ -1,8 +1,8 @@
 /* whelk network rm */
 #include "networks.h"
+#include "targets.h"
 
 #include "whelk/net.h"
-#include "whelk/run.h"
 
 struct rm_opts {
     bool force;
@@ -26,14 +26,7 @@ static int remove_users(const struct context *x, const char *name)
 {
     auto_strv char **users = NULL;
     int r = network_users(x->store, name, &users);
-    strv_foreach (user, users) {
-        auto_free char *id = NULL;
-        int one = r < 0 ? r : ctr_find(x->store, user, &id);
-        if (one == 0)
-            one = run_remove(x->store, id, true, x->opts->time);
-        r = r < 0 || one == -ENOENT ? r : one; /* gone by itself */
-    }
-    return r;
+    return r < 0 ? r : targets_remove(x->store, users, x->opts->time);
 }
 
 static int rm_found(const struct context *x, const char *name)

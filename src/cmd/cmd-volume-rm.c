@@ -1,7 +1,6 @@
 /* whelk volume rm */
+#include "targets.h"
 #include "volumes.h"
-
-#include "whelk/run.h"
 
 struct rm_opts {
     bool all, force;
@@ -26,14 +25,7 @@ static int remove_users(const struct context *x, const char *name)
 {
     auto_strv char **users = NULL;
     int r = volume_users(x->store, name, &users);
-    strv_foreach (user, users) {
-        auto_free char *id = NULL;
-        int one = r < 0 ? r : ctr_find(x->store, user, &id);
-        if (one == 0)
-            one = run_remove(x->store, id, true, x->opts->time);
-        r = r < 0 || one == -ENOENT ? r : one; /* gone by itself */
-    }
-    return r;
+    return r < 0 ? r : targets_remove(x->store, users, x->opts->time);
 }
 
 static int rm_found(const struct context *x, const char *name)

@@ -28,17 +28,6 @@ static json_t *strv_json(char *const *v)
     return v ? json_from_strv(v) : json_null();
 }
 
-json_t *inspect_map(char *const *v)
-{
-    json_t *o = json_object();
-    strv_foreach (pair, v) {
-        auto_free char *key = xstrndup(pair, strcspn(pair, "="));
-        const char *eq = strchr(pair, '=');
-        json_object_set_new(o, key, str_json(eq ? eq + 1 : ""));
-    }
-    return o;
-}
-
 static json_t *set_json(char *const *v)
 {
     json_t *o = json_object();
@@ -163,13 +152,13 @@ static json_t *config_json(const struct ctr *c)
                           c->open_stdin, "AttachStdout", true, "AttachStderr", true, "ExposedPorts",
                           set_json(c->exposed_ports), "Tty", c->tty, "OpenStdin", c->open_stdin, "Env",
                           strv_json(c->env), "Cmd", strv_json(cmd), "Image", str_json(c->image_ref), "WorkingDir",
-                          str_json(c->cwd), "Entrypoint", strv_json(entrypoint), "Labels", inspect_map(c->labels),
+                          str_json(c->cwd), "Entrypoint", strv_json(entrypoint), "Labels", json_from_map(c->labels),
                           "StopSignal", str_json(c->stop_signal), "StopTimeout", (json_int_t)c->stop_timeout);
     json_object_set_new(o, "StdinOnce", json_false());
     json_object_set_new(o, "Domainname", str_json(c->domainname));
     json_object_set_new(o, "Umask", str_json(c->umask ? c->umask : "0022"));
     if (c->annotations)
-        json_object_set_new(o, "Annotations", inspect_map(c->annotations));
+        json_object_set_new(o, "Annotations", json_from_map(c->annotations));
     json_object_set_new(o, "Volumes", json_null());
     json_object_set_new(o, "CreateCommand", strv_json(c->create_command));
     json_object_set_new(o, "SystemdMode", json_boolean(c->systemd));

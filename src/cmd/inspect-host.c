@@ -234,7 +234,7 @@ json_t *inspect_host_config(const struct ctr *c)
                           binds_json(c), "AutoRemove", c->auto_remove, "CapAdd", caps_json(have & ~usual), "CapDrop",
                           caps_json(usual & ~have), "Privileged", c->privileged, "ReadonlyRootfs", c->read_only, "Init",
                           c->init, "RestartPolicy", "Name", text(c->restart ? c->restart : "no"), "MaximumRetryCount",
-                          (json_int_t)c->restart_max, "LogConfig", log_json(c), "Sysctls", inspect_map(c->sysctls),
+                          (json_int_t)c->restart_max, "LogConfig", log_json(c), "Sysctls", json_from_map(c->sysctls),
                           "GroupAdd", json_from_strv(c->groups), "PortBindings", inspect_port_bindings(c));
     json_object_set_new(o, "PublishAllPorts", json_boolean(c->publish_all));
     json_object_set_new(o, "SecurityOpt", security_json(c));
@@ -243,6 +243,6 @@ json_t *inspect_host_config(const struct ctr *c)
     add_limits(c, o);
     add_devices(c, o);
     add_never(o);
-    json_object_set_new(o, "Annotations", inspect_map(c->annotations));
+    json_object_set_new(o, "Annotations", json_from_map(c->annotations));
     return o;
 }

@@ -10,12 +10,10 @@
 int inspect_container(const struct store *s, const char *id, bool size, json_t **ret);
 int inspect_image(const struct store *s, const char *id, json_t **ret);
 
-/* HostConfig of a container, and {"KEY": "VALUE"} of a KEY=VALUE vector. */
-/* NetworkSettings, and HostConfig.PortBindings (inspect-network.c). */
+/* NetworkSettings, HostConfig.PortBindings (inspect-network.c), and HostConfig (inspect-host.c). */
 json_t *inspect_network(const struct ctr *c, const struct ctr_live *live);
 json_t *inspect_port_bindings(const struct ctr *c);
 json_t *inspect_host_config(const struct ctr *c);
-json_t *inspect_map(char *const *v);
 /* Adds what only podman shows (inspect-podman.c). */
 void inspect_add_podman(const struct ctr *c, const struct ctr_live *live, json_t *o);
 

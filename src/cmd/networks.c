@@ -148,6 +148,14 @@ int network_load_typed(const struct store *s, const char *typed, struct network 
     return r == -ENOENT && err_is_clear() ? err_set(r, "no such network: %s", typed) : r;
 }
 
+int network_container_args(char *const *args, struct store **ret_store, struct network *ret, char **ret_id)
+{
+    int r = cmd_store(ret_store);
+    if (r == 0)
+        r = network_load_typed(*ret_store, args[0], ret);
+    return r < 0 ? r : ctr_find(*ret_store, args[1], ret_id);
+}
+
 /* ---- the object ---- */
 
 static json_t *subnets_json(const struct network *n)

@@ -26,5 +26,8 @@ extern const struct filter_key network_filters[], network_prune_filters[];
 json_t *network_json(const struct store *s, const struct network *n);
 /* Name or start of an id to the record; the default network is made if need be. */
 int network_load_typed(const struct store *s, const char *typed, struct network *ret);
+/* The arguments NETWORK CONTAINER: the store, the network's record (network_done) and the container's id (caller
+ * frees). */
+int network_container_args(char *const *args, struct store **ret_store, struct network *ret, char **ret_id);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "whelk/fd.h"
 #include "whelk/proc.h"
+#include "whelk/run.h"
 
 #include <fcntl.h>
 
@@ -154,4 +155,17 @@ int cmd_each_parallel(char *const *args, int (*fn)(const char *arg, void *ctx), 
         err_clear();
     }
     return status;
+}
+
+int targets_remove(struct store *s, char *const *names, int64_t seconds)
+{
+    int r = 0;
+    strv_foreach (name, names) {
+        auto_free char *id = NULL;
+        int one = ctr_find(s, name, &id);
+        if (one == 0)
+            one = run_remove(s, id, true, seconds);
+        r = r < 0 || one == -ENOENT ? r : one;
+    }
+    return r;
 }

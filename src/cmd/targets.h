@@ -35,7 +35,8 @@ struct targets {
     }
 /* Completion of --filter over containers. */
 #define CONTAINER_FILTER_WORDS                                                                                         \
-    "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= should-start-on-boot= since= status= until= "      \
+    "ancestor= before= command= exited= expose= health= id= label= name= network= publish= restart-policy= "           \
+    "should-start-on-boot= since= status= until= "                                                                     \
     "volume="
 
 /* args, and what t chooses: ids for what was not typed. running: of --all and --filter only those that run. -EINVAL
@@ -44,5 +45,8 @@ int targets_find(const struct store *s, const struct targets *t, bool running, c
 /* For a command over one container: the one that was made last, or typed; -EINVAL with text if typed is NULL. Loaded
  * into *ret (ctr_done); it may be gone in the next moment. */
 int target_load(const struct store *s, bool latest, const char *typed, struct ctr *ret);
+/* Removes the containers of these names, running ones after at most seconds (run_remove); what is gone by itself is
+ * fine. */
+int targets_remove(struct store *s, char *const *names, int64_t seconds);
 
 #endif

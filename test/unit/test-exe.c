@@ -134,6 +134,20 @@ static void test_forget(void **state)
     assert_int_equal(r, 0);
 }
 
+static void expect_success(int (*fn)(void *arg))
+{
+    auto_free char *own = own_path();
+    struct worker w;
+
+    assert_int_equal(worker_start(fn, own, &w), 0);
+    int r = worker_wait(&w);
+    if (r == -EOPNOTSUPP)
+        skip();
+    if (r < 0)
+        print_error("%s\n", err_text(r));
+    assert_int_equal(r, 0);
+}
+
 /* In a user namespace, as in a container: its root's capabilities are enough. */
 static int namespace_child(void *arg)
 {
@@ -144,16 +158,7 @@ static int namespace_child(void *arg)
 
 static void test_forget_in_user_namespace(void **state)
 {
-    auto_free char *own = own_path();
-    struct worker w;
-
-    assert_int_equal(worker_start(namespace_child, own, &w), 0);
-    int r = worker_wait(&w);
-    if (r == -EOPNOTSUPP)
-        skip();
-    if (r < 0)
-        print_error("%s\n", err_text(r));
-    assert_int_equal(r, 0);
+    expect_success(namespace_child);
 }
 
 /* With mounts of its own: the code is the file still, behind a read-only mount. */
@@ -166,16 +171,7 @@ static int mounts_child(void *arg)
 
 static void test_forget_with_own_mounts(void **state)
 {
-    auto_free char *own = own_path();
-    struct worker w;
-
-    assert_int_equal(worker_start(mounts_child, own, &w), 0);
-    int r = worker_wait(&w);
-    if (r == -EOPNOTSUPP)
-        skip();
-    if (r < 0)
-        print_error("%s\n", err_text(r));
-    assert_int_equal(r, 0);
+    expect_success(mounts_child);
 }
 
 static int unprivileged_child(void *arg)
